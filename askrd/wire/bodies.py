@@ -1,0 +1,178 @@
+"""The JSON bodies of administrative frames, as types both sides share.
+
+Unknown members are ignored, so that a newer peer can say more to an older one.
+"""
+
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from askrd.wire.errors import BadRequest
+
+T = TypeVar("T")
+
+Json = Any
+"""Whatever JSON can say."""
+
+
+class Body(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A JSON object with documented members."""
+
+
+class Hello(Body):
+    """First frame of a peer."""
+
+    v: int | list[int]
+    name: str = "peer"
+    kind: str = ""
+    workspace: str = ""
+    method: str = "none"
+    instance: str = ""
+    resume: str = ""
+    roster: bool = False
+    software: str = ""
+
+
+class Welcome(Body, omit_defaults=False):
+    """The daemon's answer to HELLO."""
+
+    v: int
+    id: str
+    instance: str
+    workspace: str
+    daemon: str
+    epoch: str
+    resume: str
+    version: str
+    limits: dict[str, int]
+
+
+class ErrorBody(Body):
+    """Members of `fail` and `error`."""
+
+    code: str
+    message: str = ""
+    details: dict[str, Json] = {}
+    retryable: bool = False
+    at: str = ""
+
+
+class CommandSpec(Body):
+    """One command of a service, as it registers and as `$askr.describe` shows it."""
+
+    name: str
+    doc: str = ""
+    request: Json = None
+    response: Json = None
+    reply: str = "value"
+    timeout_ms: int = 0
+    idempotent: bool = False
+    mode: str = "balanced"
+    policy: str = "round_robin"
+    concurrency: int = 0
+    internal: bool = False
+    queue: bool = False
+    serial: bool | str = False
+    allow_from: list[str] = []
+
+
+class EventSpec(Body):
+    """One event a service emits, or a pattern it listens to."""
+
+    event: str
+    doc: str = ""
+    schema: Json = None
+
+
+class Provision(Body):
+    """What an instance offers: body of PROVIDE and UPDATE."""
+
+    service: str
+    version: str = ""
+    doc: str = ""
+    tags: dict[str, str] = {}
+    commands: list[CommandSpec] = []
+    emits: list[EventSpec | str] = []
+    listens: list[EventSpec | str] = []
+    policy: str = "round_robin"
+    replaces: str = ""
+
+
+class Provided(Body, omit_defaults=False):
+    """Answer to PROVIDE and UPDATE."""
+
+    service: str
+    instance: str
+
+
+class Withdraw(Body):
+    """Takes a service of the sender out of the registry."""
+
+    service: str
+
+
+class Emitted(Body, omit_defaults=False):
+    """Answer to an EMIT that carried an id."""
+
+    receivers: int
+    seq: int
+
+
+class Gap(Body):
+    """Events a session lost because it read too slowly; ``from_`` and ``to`` are seqs."""
+
+    missed: int
+    from_: int = msgspec.field(name="from", default=0)
+    to: int = 0
+    subjects: dict[str, int] = {}
+
+
+class Synced(Body, omit_defaults=False):
+    """End of a watch's snapshot."""
+
+    rev: int
+
+
+class EntryOptions(Body):
+    """OPTIONS of `ok` and `change`: what stands beside a state value."""
+
+    rev: int = 0
+    ts: int = 0
+    op: str = ""
+    cause: str = ""
+    watch: int = 0
+    count: int | None = None
+    changed: bool | None = None
+
+
+class Bye(Body):
+    """Why a side says goodbye."""
+
+    reason: str = ""
+
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def dump(body: Json) -> bytes:
+    """Returns ``body`` as compact JSON."""
+    return _ENCODER.encode(body)
+
+
+_DECODERS: dict[type, msgspec.json.Decoder[Any]] = {}
+
+
+def load(kind: type[T], payload: bytes, what: str) -> T:
+    """Reads ``payload`` as the body type ``kind``.
+
+    Raises:
+        BadRequest: it is not JSON or does not fit; the message calls it ``what`` and names the
+            path of the misfit.
+    """
+    decoder = _DECODERS.get(kind)
+    if decoder is None:
+        decoder = _DECODERS[kind] = msgspec.json.Decoder(kind)
+    try:
+        return cast(T, decoder.decode(payload or b"null"))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        raise BadRequest(f"{what}: {exc}") from exc

@@ -1,0 +1,138 @@
+"""Every bound of askr, with its unit in its name: the one home of these numbers.
+
+Values a daemon's configuration may change are the defaults of `Limits`; the rest is fixed by
+the protocol. Relations between them are asserted at the end.
+"""
+
+from msgspec import Struct
+
+KIB = 1024
+MIB = 1024 * KIB
+
+HEADER_BYTES = 24
+"""Length of the fixed header of a binary frame."""
+ID_MAX = 2**53 - 1
+"""Highest frame id: the highest integer every JSON reader keeps exact."""
+TTL_MS_MAX = 2**32 - 1
+"""Longest time a frame can carry (49 days)."""
+HOPS_MAX = 7
+"""Deepest chain of nested commands."""
+
+NAME_BYTES_MAX = 200
+"""Longest address, event subject or pattern."""
+KEY_BYTES_MAX = 512
+"""Longest state key."""
+STAMP_BYTES_MAX = 160
+"""Longest sender stamp: `service@instance`, with the time in front of it in events."""
+PEER_NAME_CHARS_MAX = 64
+SERVICE_NAME_CHARS_MAX = 64
+WORKSPACE_NAME_CHARS_MAX = 63
+
+HANDSHAKE_BYTES_MAX = 4 * KIB
+"""Largest HELLO; nothing longer is read before WELCOME."""
+HTTP_HANDSHAKE_BYTES_MAX = 16 * KIB
+"""Largest HTTP request head at a WebSocket door."""
+SECTION_BYTES_MAX = 32 * KIB
+"""Largest HEAD or OPTIONS section of a frame."""
+OVERHEAD_BYTES_MAX = 64 * KIB + 2 * KIB
+"""What header, stamp, name, HEAD and OPTIONS may take beside the payload."""
+PAYLOAD_BYTES_HARD_MAX = 8 * MIB
+"""No configuration raises the payload limit above this."""
+SKIP_BYTES_MAX = 64 * MIB
+"""An oversize frame is counted away up to this size; beyond it the connection closes."""
+PART_BYTES = 64 * KIB
+"""Frames above this size may travel as `part` frames."""
+PART_GROUPS_MAX = 4
+"""Open groups of parts on one connection."""
+VALUE_BYTES_MAX = 256 * KIB
+"""Largest state value."""
+JSON_DEPTH_MAX = 64
+"""Deepest JSON nesting accepted where text enters."""
+REGISTRY_BYTES_MAX = 256 * KIB
+"""Largest PROVIDE or UPDATE body."""
+ROSTER_BYTES = 512 * KIB
+"""Rows of one `roster` frame together, about."""
+COMMANDS_PER_SERVICE_MAX = 1_000
+SERVICES_PER_SESSION_MAX = 64
+WATCHES_MAX = 100
+"""State watches of one session."""
+
+ROUTES_CACHED_MAX = 10_000
+"""Addresses remembered per workspace and role."""
+COMMANDS_COUNTED_MAX = 10_000
+"""Commands per workspace with counters of their own; further ones share one."""
+SUBJECTS_CACHED_MAX = 10_000
+"""Event subjects remembered per workspace."""
+ASKED_MAX = 10_000
+"""Commands one session may have unanswered, cancelled ones included, before it gets no more."""
+WAITING_COMMANDS_MAX = 1_000
+"""Commands of one service that wait in the daemon for an instance that can take them."""
+WAITING_BYTES_MAX = 64 * MIB
+DEPARTED_SERVICES_MAX = 256
+"""Services remembered per workspace after their last instance left."""
+DEPARTED_MS = 10 * 60 * 1000
+STATE_ENTRIES_MAX = 100_000
+"""Entries of one workspace's state."""
+STATE_BYTES_MAX = 64 * MIB
+"""Keys and values of one workspace's state together."""
+GATED_MAX = 10_000
+"""State writes that wait for the store."""
+GAP_SUBJECTS_MAX = 16
+"""Subjects a `gap` names one by one."""
+FLUSH_BYTES = 4 * MIB
+"""Output gathered in one loop turn before it is written without waiting for the turn's end."""
+EVENT_QUANTUM_BYTES = 64 * KIB
+"""Events written at once to a session that was paused, before urgent frames get a turn."""
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """The bounds a daemon may configure; defaults are the documented ones.
+
+    Attributes:
+        handshake_timeout_ms: time from connecting to HELLO.
+        payload_bytes_max: largest payload of one frame, at most `PAYLOAD_BYTES_HARD_MAX`.
+        subscriptions_max: subscriptions of one session.
+        commands_in_flight_max: unanswered commands of one session as a caller.
+        outbox_bytes_max: bytes that wait for one session that does not read.
+        outbox_frames_max: frames that wait for one session that does not read.
+        sessions_per_address_max: sessions from one remote address; loopback and unix exempt.
+        heartbeat_after_ms: silence after which the daemon pings.
+        unresponsive_after_ms: silence after which an instance gets no new commands.
+        gone_after_ms: silence after which the session is closed.
+        command_timeout_ms: deadline of a command when neither caller nor service names one.
+    """
+
+    handshake_timeout_ms: int = 5_000
+    payload_bytes_max: int = 1 * MIB
+    subscriptions_max: int = 1_000
+    commands_in_flight_max: int = 1_000
+    outbox_bytes_max: int = 8 * MIB
+    outbox_frames_max: int = 10_000
+    sessions_per_address_max: int = 100
+    heartbeat_after_ms: int = 10_000
+    unresponsive_after_ms: int = 20_000
+    gone_after_ms: int = 60_000
+    command_timeout_ms: int = 30_000
+
+    @property
+    def frame_bytes_max(self) -> int:
+        """Largest frame, header included."""
+        return self.payload_bytes_max + OVERHEAD_BYTES_MAX
+
+
+DEFAULT_LIMITS = Limits()
+
+assert HANDSHAKE_BYTES_MAX < PART_BYTES < MIB
+assert DEFAULT_LIMITS.payload_bytes_max <= PAYLOAD_BYTES_HARD_MAX < SKIP_BYTES_MAX
+assert VALUE_BYTES_MAX <= DEFAULT_LIMITS.payload_bytes_max
+assert NAME_BYTES_MAX <= KEY_BYTES_MAX < 2**16
+assert STAMP_BYTES_MAX < 2**8
+assert (
+    HEADER_BYTES + STAMP_BYTES_MAX + KEY_BYTES_MAX + 2 * (2 + SECTION_BYTES_MAX)
+    <= OVERHEAD_BYTES_MAX
+)
+assert (
+    DEFAULT_LIMITS.heartbeat_after_ms
+    < DEFAULT_LIMITS.unresponsive_after_ms
+    < DEFAULT_LIMITS.gone_after_ms
+)

@@ -1,0 +1,82 @@
+"""Holds the bodies of administrative frames: how they are read and written."""
+
+import pytest
+
+from askrd.wire.bodies import (
+    Bye,
+    EntryOptions,
+    ErrorBody,
+    EventSpec,
+    Gap,
+    Hello,
+    Provided,
+    Provision,
+    Synced,
+    Welcome,
+    dump,
+    load,
+)
+from askrd.wire.errors import BadRequest
+
+
+def test_a_body_says_only_what_differs_from_its_defaults() -> None:
+    assert dump(Hello(v=1, name="me")) == b'{"v":1,"name":"me"}'
+    assert dump(Bye()) == b"{}"
+    assert dump(EntryOptions(rev=3, changed=False, count=0)) == (
+        b'{"rev":3,"count":0,"changed":false}'
+    )
+
+
+def test_an_answer_says_everything() -> None:
+    assert dump(Provided(service="", instance="")) == b'{"service":"","instance":""}'
+    assert dump(Synced(rev=0)) == b'{"rev":0}'
+    welcome = Welcome(
+        v=1,
+        id="i",
+        instance="",
+        workspace="w",
+        daemon="d",
+        epoch="e",
+        resume="",
+        version="0",
+        limits={},
+    )
+    assert load(Welcome, dump(welcome), "welcome") == welcome
+
+
+def test_a_gap_calls_its_first_seq_from() -> None:
+    gap = Gap(missed=2, from_=5, to=6, subjects={"a": 2})
+    assert dump(gap) == b'{"missed":2,"from":5,"to":6,"subjects":{"a":2}}'
+    assert load(Gap, dump(gap), "gap") == gap
+
+
+def test_unknown_members_are_ignored() -> None:
+    assert load(Bye, b'{"reason":"x","mood":[{}]}', "bye") == Bye(reason="x")
+
+
+def test_an_event_may_be_a_name_or_an_object() -> None:
+    provision = load(Provision, b'{"service":"a","emits":["X",{"event":"Y","doc":"y"}]}', "provide")
+    assert provision.emits == ["X", EventSpec(event="Y", doc="y")]
+
+
+def test_defaults_are_not_shared() -> None:
+    load(Provision, b'{"service":"a"}', "provide").tags["x"] = "y"
+    assert load(Provision, b'{"service":"b"}', "provide").tags == {}
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        (b"", "fail: Expected `object`, got `null`"),
+        (b"[]", "fail: Expected `object`, got `array`"),
+        (b"{", "fail: Input data was truncated"),
+        (b"{}", "fail: Object missing required field `code`"),
+        (b'{"code":5}', r"fail: Expected `str`, got `int` - at `\$.code`"),
+        (b'{"code":"a","message":"\xff"}', "fail: .*can't decode byte 0xff"),
+        (b'{"code":"a","x":' + b"[" * 100_000, "fail: maximum recursion depth"),
+        (b'{"code":"a","details":{"x":NaN}}', "fail: JSON is malformed"),
+    ],
+)
+def test_a_misfit_is_refused_with_its_path(payload: bytes, said: str) -> None:
+    with pytest.raises(BadRequest, match=said):
+        load(ErrorBody, payload, "fail")

@@ -1,0 +1,79 @@
+"""Holds the bounds, and that the protocol's page names the same."""
+
+import re
+
+from askrd.wire import limits
+from askrd.wire.limits import DEFAULT_LIMITS, KIB, MIB, Limits
+from tests.unit.askrd.wire.page import section, tables
+
+OF_THE_CODE = {
+    "hello": [limits.HANDSHAKE_BYTES_MAX, DEFAULT_LIMITS.handshake_timeout_ms],
+    "payload · frame": [DEFAULT_LIMITS.payload_bytes_max, limits.OVERHEAD_BYTES_MAX],
+    "address, subject, pattern · key": [limits.NAME_BYTES_MAX, limits.KEY_BYTES_MAX],
+    "HEAD, OPTIONS": [limits.SECTION_BYTES_MAX],
+    "provide body · commands in it · services per session": [
+        limits.REGISTRY_BYTES_MAX,
+        limits.COMMANDS_PER_SERVICE_MAX,
+        limits.SERVICES_PER_SESSION_MAX,
+    ],
+    "state value": [limits.VALUE_BYTES_MAX],
+    "per session: subscriptions · watches · commands in flight": [
+        DEFAULT_LIMITS.subscriptions_max,
+        limits.WATCHES_MAX,
+        DEFAULT_LIMITS.commands_in_flight_max,
+    ],
+    "unanswered commands at one peer, cancelled ones included": [limits.ASKED_MAX],
+    "waiting for one session": [
+        DEFAULT_LIMITS.outbox_bytes_max,
+        DEFAULT_LIMITS.outbox_frames_max,
+    ],
+    "commands waiting for one service": [
+        limits.WAITING_COMMANDS_MAX,
+        limits.WAITING_BYTES_MAX,
+    ],
+    "JSON depth in text": [limits.JSON_DEPTH_MAX],
+    "sessions per remote address (not loopback or unix)": [DEFAULT_LIMITS.sessions_per_address_max],
+}
+
+UNITS = {"B": 1, "KiB": KIB, "MiB": MIB, "s": 1000}
+
+
+def numbers(text: str) -> list[int]:
+    """Every number of a cell in bytes, milliseconds or as it is."""
+    found = re.findall(r"(\d+(?: \d{3})*)(?: (KiB|MiB|B|s)\b)?", text)
+    return [int(digits.replace(" ", "")) * UNITS.get(unit, 1) for digits, unit in found]
+
+
+def test_the_page_names_every_limit_of_the_code() -> None:
+    (table,) = tables("12")
+    page = {name: numbers(value.partition("(")[0]) for name, value in table}
+    assert page == OF_THE_CODE
+
+
+def test_the_page_says_how_far_the_payload_may_be_configured() -> None:
+    assert f"up to {limits.PAYLOAD_BYTES_HARD_MAX // MIB} MiB" in section("12")
+
+
+def test_the_page_says_when_silence_ends_a_session() -> None:
+    text = section("5")
+    assert f"After {DEFAULT_LIMITS.heartbeat_after_ms // 1000} s without a byte" in text
+    assert f"After {DEFAULT_LIMITS.unresponsive_after_ms // 1000} s of silence" in text
+    assert f"after {DEFAULT_LIMITS.gone_after_ms // 1000} s\nthe session is closed" in text
+
+
+def test_the_page_says_the_other_bounds_where_they_apply() -> None:
+    assert f"else {DEFAULT_LIMITS.command_timeout_ms // 1000} s" in section("6")
+    assert f"the daemon's ({DEFAULT_LIMITS.command_timeout_ms // 1000} s)" in section("4.1")
+    assert f"depth of nested commands; {limits.HOPS_MAX + 1} or more" in section("4.1")
+    assert f"At most {limits.PART_GROUPS_MAX} groups" in section("4.1")
+    assert f"above {limits.SKIP_BYTES_MAX // MIB} MiB the connection closes" in section("4.1")
+    assert f"up to {limits.GAP_SUBJECTS_MAX} subjects" in section("7")
+    assert limits.ID_MAX == 2**53 - 1
+
+
+def test_a_frame_has_room_for_the_largest_of_everything() -> None:
+    small = Limits(payload_bytes_max=10)
+    assert small.frame_bytes_max == 10 + limits.OVERHEAD_BYTES_MAX
+    sections = 2 * (2 + limits.SECTION_BYTES_MAX)
+    largest = limits.HEADER_BYTES + limits.STAMP_BYTES_MAX + limits.KEY_BYTES_MAX + sections
+    assert largest <= limits.OVERHEAD_BYTES_MAX
