@@ -1,0 +1,79 @@
+"""The daemon's own commands, `$askr.*`: ordinary calls, answered at once from the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from askrd.core import commands, report
+from askrd.core.admission import check_call
+from askrd.core.session import Session
+from askrd.core.switchboard import Switchboard
+from askrd.wire.bodies import Json, dump
+from askrd.wire.errors import BadRequest, CommandUnknown, PayloadTooLarge
+from askrd.wire.frames import Coding, Frame, Kind
+from askrd.wire.names import nearest, shown
+
+Answer = Callable[[Switchboard, Session, Json], Json]
+
+
+def call(board: Switchboard, session: Session, frame: Frame, raw: bytes) -> None:
+    """Answers a call to the daemon itself; every other call goes to a service."""
+    if frame.name.startswith(b"$"):
+        check_call(board, session, frame)
+        _answer(board, session, frame)
+    else:
+        commands.call(board, session, frame, raw)
+
+
+def _answer(board: Switchboard, session: Session, frame: Frame) -> None:
+    """Answers a call whose address begins with ``$``.
+
+    Raises:
+        CommandUnknown: there is no such command.
+        PayloadTooLarge: the answer does not fit into one frame.
+    """
+    name = frame.name.decode("utf-8", "replace")
+    command = COMMANDS.get(name)
+    if command is None:
+        close = nearest(name, COMMANDS)
+        hint = f" Did you mean: {', '.join(close)}?" if close else ""
+        raise CommandUnknown(f"the daemon has no {shown(name)}.{hint}", details={"nearest": close})
+    value = command(board, session, _argument(frame))
+    payload = dump(value)
+    if len(payload) > board.limits.payload_bytes_max:
+        raise PayloadTooLarge(
+            f"the answer of {shown(name)} has {len(payload)} bytes, more than one frame may have; "
+            "ask $askr.describe for one service, or say hello with roster",
+            details={"bytes": len(payload), "bytes_max": board.limits.payload_bytes_max},
+        )
+    reply = Frame(
+        kind=Kind.REPLY,
+        id=frame.id,
+        payload=payload,
+        coding=Coding.JSON,
+        stamp=board.daemon.stamp,
+    )
+    board.send(session, reply)
+
+
+def _argument(frame: Frame) -> Json:
+    if frame.coding == Coding.NONE:
+        return None
+    if frame.coding != Coding.JSON:
+        raise BadRequest("the daemon's own commands take JSON")
+    try:
+        return msgspec.json.decode(frame.payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        raise BadRequest(f"the payload is not JSON: {exc}") from exc
+
+
+COMMANDS: dict[str, Answer] = {
+    "$askr.describe": report.describe,
+    "$askr.peers": report.peers,
+    "$askr.ping": report.ping,
+    "$askr.services": report.services,
+    "$askr.stats": report.statistics,
+}
+"""Every command of the daemon, by address."""

@@ -1,0 +1,58 @@
+"""What the core wants done outside: the only things it says besides bytes in outboxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from askrd.core.session import Session
+    from askrd.core.state import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Flush what waits for ``session`` and close its connection.
+
+    Attributes:
+        session: whose connection.
+        close_code: the WebSocket close code that says why (docs/PROTOCOL.md §11).
+        reason: a few words for people.
+    """
+
+    session: Session
+    close_code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Make one state change durable, then call ``Router.committed`` with its ticket.
+
+    Attributes:
+        ticket: increasing number of the change.
+        workspace: where it belongs.
+        key: the entry's key.
+        entry: the new entry, or None when it is deleted.
+    """
+
+    ticket: int
+    workspace: str
+    key: str
+    entry: Entry | None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something an operator may want to read in the log.
+
+    Attributes:
+        event: what happened, words first.
+        fields: facts, printed as ``key=value``.
+    """
+
+    event: str
+    fields: dict[str, str | int] = field(default_factory=dict)
+
+
+Effect = Close | Persist | Note

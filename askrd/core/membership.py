@@ -1,0 +1,152 @@
+"""How a session joins its workspace and how it leaves: HELLO, BYE, and what a leave ends."""
+
+from __future__ import annotations
+
+from askrd.core import commands, entries, registry, roster
+from askrd.core.session import Phase, Session
+from askrd.core.switchboard import Switchboard
+from askrd.core.workspace import Workspace
+from askrd.wire.bodies import Welcome
+from askrd.wire.errors import (
+    AskrError,
+    Draining,
+    InternalError,
+    Unauthenticated,
+    VersionUnsupported,
+)
+from askrd.wire.frames import Frame, Kind
+from askrd.wire.handshake import Opening, read_hello
+
+
+def hello(board: Switchboard, session: Session, frame: Frame) -> None:
+    """Opens a session, or says why not and closes it."""
+    try:
+        opening = read_hello(frame.payload)
+        if board.is_draining:
+            raise Draining("the daemon is shutting down; connect again when it is back")
+        workspace = board.workspace(opening.workspace or board.daemon.workspace)
+        _identify(board, session, opening, workspace)
+    except AskrError as error:
+        turn_away(board, session, error)
+        return
+    session.phase = Phase.OPEN
+    session.judge_ready()
+    session.name = opening.name
+    session.kind = opening.kind
+    session.workspace = workspace
+    session.origin = f"{opening.name}@{session.suffix}".encode()
+    session.assembly.frame_bytes_max = board.limits.frame_bytes_max
+    session.routes = workspace.destinations.routes
+    session.subjects = workspace.subscriptions.subjects
+    workspace.sessions[session.suffix] = session
+    board.wheel.arm(session, board.now_us + board.limits.heartbeat_after_ms * 1000)
+    _welcome(board, session, opening.version)
+    board.note("session opened", peer=session.peer_id, via=session.via, workspace=workspace.name)
+    roster.announce_peer(board, session, "joined")
+    if opening.roster:
+        session.wants_roster = True
+        roster.send_full(board, session)
+
+
+def turn_away(board: Switchboard, session: Session, error: AskrError) -> None:
+    """Answers a bad opening with its error and closes."""
+    board.refuse(session, 0, error)
+    code = {VersionUnsupported: 4501, Unauthenticated: 4502, Draining: 4000}.get(type(error), 4500)
+    board.close(session, code, error.code)
+
+
+def _identify(board: Switchboard, session: Session, opening: Opening, workspace: Workspace) -> None:
+    """Lets a peer that comes back keep its instance id."""
+    wanted = opening.instance
+    if wanted:
+        holder = workspace.sessions.get(wanted)
+        if holder is not None and opening.resume and holder.secret == opening.resume:
+            board.close(holder, 4505, "another connection took over this identity")
+            leave(board, holder, "superseded")
+            holder = None
+        if holder is None:
+            session.suffix = wanted
+    if session.suffix in workspace.sessions:
+        raise InternalError("the new instance id is taken; connect again")
+
+
+def _welcome(board: Switchboard, session: Session, version: int) -> None:
+    limits = board.limits
+    body = Welcome(
+        v=version,
+        id=session.peer_id,
+        instance=session.suffix,
+        workspace=session.in_open_workspace.name,
+        daemon=board.daemon.id,
+        epoch=board.daemon.epoch,
+        resume=session.secret,
+        version=board.daemon.version,
+        limits={
+            "payload_bytes_max": limits.payload_bytes_max,
+            "frame_bytes_max": limits.frame_bytes_max,
+            "commands_in_flight_max": limits.commands_in_flight_max,
+            "subscriptions_max": limits.subscriptions_max,
+            "heartbeat_after_ms": limits.heartbeat_after_ms,
+        },
+    )
+    board.tell(session, Kind.WELCOME, 0, body)
+
+
+def bye(board: Switchboard, session: Session, _frame: Frame, _raw: bytes) -> None:
+    """Closes a session at its own wish."""
+    board.close(session, 1000, "bye")
+
+
+def half_close(board: Switchboard, session: Session) -> None:
+    """Takes in that the peer sends nothing more but still reads: it answers no command now."""
+    session.is_finishing = True
+    session.judge_ready()
+    if session.phase is Phase.OPEN:
+        _lose_services(board, session)
+        if session.asking or session.subscriptions or session.watches:
+            # A peer that is gone altogether looks the same until something is written to it.
+            board.tell(session, Kind.PING)
+
+
+def judge(board: Switchboard, session: Session, *, is_unresponsive: bool) -> None:
+    """Takes in whether a session has been silent for long; its instances change with it."""
+    if session.is_unresponsive == is_unresponsive:
+        return
+    session.is_unresponsive = is_unresponsive
+    session.judge_ready()
+    for instance in session.instances.values():
+        roster.announce_instance(board, instance, "changed")
+    if session.is_ready:
+        commands.serve_waiting(board, session)
+
+
+def leave(board: Switchboard, session: Session, cause: str) -> None:
+    """Ends a session: every table forgets it, and whoever waits for it hears so. Idempotent."""
+    if session.phase is Phase.CLOSED:
+        return
+    session.phase = Phase.CLOSED
+    session.is_ready = False
+    board.sessions.pop(session, None)
+    board.totals.dropped += session.outbox.dropped
+    session.parts = None
+    workspace = session.workspace
+    if workspace is None:
+        return
+    _lose_services(board, session)
+    commands.lose_caller(board, session)
+    for pattern in session.subscriptions.values():
+        workspace.subscriptions.remove(pattern, session)
+    session.subscriptions.clear()
+    entries.forget(session)
+    workspace.roster.pop(session, None)
+    workspace.sessions.pop(session.suffix, None)
+    session.routes = {}
+    session.subjects = {}
+    roster.announce_peer(board, session, "left")
+    board.note("session closed", peer=session.peer_id, cause=cause, workspace=workspace.name)
+
+
+def _lose_services(board: Switchboard, session: Session) -> None:
+    for instance in list(session.instances.values()):
+        registry.remove(board, instance)
+    commands.lose_instance(board, session)

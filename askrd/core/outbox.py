@@ -1,0 +1,257 @@
+"""What waits to be written to one session: bounded, in lanes, never blocking.
+
+While the door takes everything, one plain list holds urgent frames and events alike and costs
+nothing. When the door is paused the lanes part: urgent frames (answers, calls, control) go first
+and are never dropped; events give up their oldest and say so in a `gap`; state changes keep only
+the newest per key.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Self
+
+from askrd.wire.bodies import Gap, dump
+from askrd.wire.codec import decode, encode
+from askrd.wire.frames import FLAG_KEPT, HEADER, Coding, Frame, Kind
+from askrd.wire.limits import EVENT_QUANTUM_BYTES, GAP_SUBJECTS_MAX, HEADER_BYTES, Limits
+
+
+class UrgentLane(list[bytes]):
+    """Frames that are never dropped; passing the bound is reported once and ends the lane.
+
+    A frame may be added in pieces with one ``+=``. Once the bound is passed the session is being
+    closed, and what comes after the report is not kept.
+    """
+
+    __slots__ = ("_is_over", "_limits", "_on_full", "bytes", "frames")
+
+    def __init__(self, limits: Limits, on_full: Callable[[], None]) -> None:
+        super().__init__()
+        self._limits = limits
+        self._on_full: Callable[[], None] | None = on_full
+        self._is_over = False
+        self.bytes = 0
+        self.frames = 0
+
+    def __iadd__(self, pieces: Iterable[bytes]) -> Self:  # type: ignore[override,misc]
+        """Adds one frame in pieces."""
+        if not self._is_over:
+            for piece in pieces:
+                self.bytes += len(piece)
+                super().append(piece)
+            self._count()
+        return self
+
+    def append(self, frame: bytes) -> None:
+        """Adds one whole frame."""
+        if not self._is_over:
+            super().append(frame)
+            self.bytes += len(frame)
+            self._count()
+
+    def _count(self) -> None:
+        self.frames += 1
+        limits = self._limits
+        if self.frames <= limits.outbox_frames_max and self.bytes <= limits.outbox_bytes_max:
+            return
+        on_full, self._on_full = self._on_full, None
+        if on_full is not None:
+            on_full()
+            self._is_over = True
+
+    def take(self) -> list[bytes]:
+        """Returns everything that waits and forgets it."""
+        taken = list(self)
+        self.clear()
+        self.bytes = self.frames = 0
+        return taken
+
+
+class EventLane:
+    """Events and state changes of a session that does not read.
+
+    Events beyond the bound are dropped, oldest first, and counted in a gap that stands where they
+    stood. Changes are conflated per key and never dropped; when those of too many keys wait, that
+    is reported once and no more are kept, because the session is being closed.
+
+    Attributes:
+        dropped: events dropped so far.
+    """
+
+    __slots__ = (
+        "_changes",
+        "_changes_bytes",
+        "_events",
+        "_events_bytes",
+        "_gap",
+        "_limits",
+        "_on_full",
+        "_rows",
+        "dropped",
+    )
+
+    def __init__(self, limits: Limits, on_full: Callable[[], None]) -> None:
+        self._limits = limits
+        self._on_full: Callable[[], None] | None = on_full
+        self._events: deque[bytes] = deque()
+        self._events_bytes = 0
+        self._changes: dict[bytes | int, bytes] = {}
+        self._changes_bytes = 0
+        self._rows = 0
+        self._gap: Gap | None = None
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        """Counts the frames that wait, the gap included."""
+        return len(self._events) + len(self._changes) + (self._gap is not None)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of the frames that wait."""
+        return self._events_bytes + self._changes_bytes
+
+    def append(self, frame: bytes) -> None:
+        """Adds one whole frame, at the cost of the oldest event when full."""
+        if frame[4] != Kind.EVENT:
+            self._conflate(frame)
+            return
+        self._events.append(frame)
+        self._events_bytes += len(frame)
+        limits = self._limits
+        while (
+            len(self._events) > limits.outbox_frames_max
+            or self._events_bytes > limits.outbox_bytes_max
+        ):
+            self._drop(self._events.popleft())
+
+    def _conflate(self, frame: bytes) -> None:
+        """Puts a change in the place of an older one of its key; rows of answers stay as they are."""
+        if self._on_full is None:
+            return
+        parts = decode(frame)
+        is_row = parts.flags & FLAG_KEPT or parts.kind != Kind.CHANGE
+        self._rows += 1
+        slot = self._rows if is_row else parts.name
+        self._changes_bytes += len(frame) - len(self._changes.pop(slot, b""))
+        self._changes[slot] = frame
+        limits = self._limits
+        if (
+            len(self._changes) > limits.outbox_frames_max
+            or self._changes_bytes > limits.outbox_bytes_max
+        ):
+            on_full, self._on_full = self._on_full, None
+            on_full()
+
+    def _drop(self, frame: bytes) -> None:
+        self._events_bytes -= len(frame)
+        self.dropped += 1
+        _, _, stamp_length, name_length, seq, _, _ = HEADER.unpack_from(frame)
+        gap = self._gap
+        if gap is None:
+            gap = self._gap = Gap(missed=0, from_=seq, subjects={})
+        gap.missed += 1
+        gap.to = seq
+        name_at = HEADER_BYTES + stamp_length
+        subject = frame[name_at : name_at + name_length].decode("utf-8", "replace")
+        if subject in gap.subjects or len(gap.subjects) < GAP_SUBJECTS_MAX:
+            gap.subjects[subject] = gap.subjects.get(subject, 0) + 1
+
+    def take(self, quantum_bytes: int) -> list[bytes]:
+        """Returns the next frames, about ``quantum_bytes`` of them, and forgets them.
+
+        Half of it is for changes, so that a flood of events cannot hold them up.
+        """
+        taken: list[bytes] = []
+        room = quantum_bytes // 2
+        while self._changes and room > 0:
+            frame = self._changes.pop(next(iter(self._changes)))
+            self._changes_bytes -= len(frame)
+            room -= len(frame)
+            taken.append(frame)
+        if self._gap is not None:
+            taken.append(gap_frame(self._gap))
+            self._gap = None
+        room += quantum_bytes // 2
+        while self._events and room > 0:
+            frame = self._events.popleft()
+            self._events_bytes -= len(frame)
+            room -= len(frame)
+            taken.append(frame)
+        return taken
+
+
+def gap_frame(gap: Gap) -> bytes:
+    """Returns the frame that announces lost events."""
+    return encode(Frame(kind=Kind.GAP, payload=dump(gap), coding=Coding.JSON))
+
+
+class Outbox:
+    """The lanes of one session.
+
+    Attributes:
+        urgent: where answers, calls and control go: ``append(frame)`` or ``+= pieces``.
+        events: where events and changes go; the same list as ``urgent`` while not paused.
+        is_paused: whether the lanes are apart.
+        dropped: events dropped since the session began.
+    """
+
+    __slots__ = ("_dropped", "_limits", "_on_full", "events", "is_paused", "urgent")
+
+    def __init__(self, limits: Limits, on_full: Callable[[], None]) -> None:
+        """Starts empty; ``on_full`` is called when what cannot be dropped passes the bound."""
+        self._limits = limits
+        self._on_full = on_full
+        self._dropped = 0
+        self.urgent: list[bytes] = []
+        self.events: list[bytes] | EventLane = self.urgent
+        self.is_paused = False
+
+    @property
+    def dropped(self) -> int:
+        """Events dropped since the session began."""
+        lane = self.events
+        return self._dropped + (lane.dropped if isinstance(lane, EventLane) else 0)
+
+    @property
+    def waiting(self) -> tuple[int, int]:
+        """Frames and bytes that wait."""
+        if isinstance(self.urgent, UrgentLane) and isinstance(self.events, EventLane):
+            return (
+                self.urgent.frames + len(self.events),
+                self.urgent.bytes + self.events.waiting_bytes,
+            )
+        return len(self.urgent), sum(map(len, self.urgent))
+
+    def pause(self) -> None:
+        """Parts the lanes; what waits already stays in front."""
+        if self.is_paused:
+            return
+        self.is_paused = True
+        waiting = self.urgent
+        self.urgent = UrgentLane(self._limits, self._on_full)
+        self.events = EventLane(self._limits, self._on_full)
+        if waiting:
+            self.urgent += waiting
+
+    def take(self) -> list[bytes]:
+        """Returns the next pieces to write: all urgent ones, then a quantum of events.
+
+        Empty when nothing waits; the lanes are then one again.
+        """
+        urgent, events = self.urgent, self.events
+        if isinstance(urgent, UrgentLane) and isinstance(events, EventLane):
+            taken = urgent.take() + events.take(EVENT_QUANTUM_BYTES)
+            if not taken:
+                self._join(events)
+            return taken
+        taken = list(urgent)
+        urgent.clear()
+        return taken
+
+    def _join(self, events: EventLane) -> None:
+        self._dropped += events.dropped
+        self.urgent = []
+        self.events = self.urgent
+        self.is_paused = False

@@ -1,0 +1,110 @@
+"""Who is there: rows that describe peers and instances, and the news when they change."""
+
+from __future__ import annotations
+
+from askrd.core import events
+from askrd.core.destinations import Instance
+from askrd.core.session import Session
+from askrd.core.switchboard import Switchboard
+from askrd.core.workspace import Workspace
+from askrd.wire.bodies import EventSpec, Json, dump
+from askrd.wire.frames import Kind
+from askrd.wire.limits import ROSTER_BYTES
+
+
+def peer_row(board: Switchboard, session: Session) -> dict[str, Json]:
+    """Describes a peer; docs/PROTOCOL.md §10 names the members."""
+    return {
+        "id": session.peer_id,
+        "kind": "service" if session.instances else session.kind or "terminal",
+        "name": session.name,
+        "via": session.via,
+        "address": session.address,
+        "services": sorted(session.instances),
+        "since": (session.since_us + board.wall_offset_us) // 1000,
+    }
+
+
+def service_row(instance: Instance) -> dict[str, Json]:
+    """Describes one instance of a service; docs/PROTOCOL.md §10 names the members."""
+    provision = instance.provision
+    return {
+        "service": provision.service,
+        "instance": instance.session.suffix,
+        "version": provision.version,
+        "state": instance.state,
+        "commands": [spec.name for spec in provision.commands],
+        "emits": [event_name(spec) for spec in provision.emits],
+        "listens": [event_name(spec) for spec in provision.listens],
+        "tags": provision.tags,
+        "inflight": instance.in_flight,
+    }
+
+
+def event_name(spec: EventSpec | str) -> str:
+    """Returns the event a provision names, with or without a schema."""
+    return spec if isinstance(spec, str) else spec.event
+
+
+def announce_peer(board: Switchboard, session: Session, op: str) -> None:
+    """Tells who watches that a peer has ``joined``, ``changed`` or ``left``."""
+    _announce(board, session.in_open_workspace, "peer", op, peer_row(board, session))
+
+
+def announce_instance(board: Switchboard, instance: Instance, op: str) -> None:
+    """Tells who watches that an instance has ``joined``, ``changed`` or ``left``."""
+    workspace = instance.session.in_open_workspace
+    _announce(board, workspace, "service", op, service_row(instance))
+
+
+def _announce(
+    board: Switchboard, workspace: Workspace, what: str, op: str, row: dict[str, Json]
+) -> None:
+    for watcher in workspace.roster:
+        board.tell(watcher, Kind.ROSTER, 0, {"changes": [{"op": op, what: row}]})
+    if not workspace.subscriptions.is_empty:
+        events.publish(board, workspace, f"$askr.{what}.{op}", row)
+
+
+def send_full(board: Switchboard, session: Session) -> None:
+    """Sends a session the whole view; changes follow from now on.
+
+    What does not fit into one frame of `ROSTER_BYTES` follows at once, as joins.
+    """
+    workspace = session.in_open_workspace
+    workspace.roster[session] = None
+    rows = [("peer", row) for row in peers(board, workspace)]
+    rows += [("service", row) for row in services(workspace)]
+    first, *others = _batches(rows)
+    body: Json = {"full": True, "peers": [], "services": []}
+    for what, row in first:
+        body[what + "s"].append(row)
+    board.tell(session, Kind.ROSTER, 0, body)
+    for batch in others:
+        changes = [{"op": "joined", what: row} for what, row in batch]
+        board.tell(session, Kind.ROSTER, 0, {"changes": changes})
+
+
+def _batches(rows: list[tuple[str, Json]]) -> list[list[tuple[str, Json]]]:
+    """Parts rows so that each part is about one frame; the first part may be empty."""
+    batches: list[list[tuple[str, Json]]] = [[]]
+    room = ROSTER_BYTES
+    for row in rows:
+        size = len(dump(row[1]))
+        if size > room and batches[-1]:
+            batches.append([])
+            room = ROSTER_BYTES
+        room -= size
+        batches[-1].append(row)
+    return batches
+
+
+def peers(board: Switchboard, workspace: Workspace) -> list[dict[str, Json]]:
+    """Describes every peer of a workspace, in the order they joined."""
+    return [peer_row(board, session) for session in workspace.sessions.values()]
+
+
+def services(workspace: Workspace) -> list[dict[str, Json]]:
+    """Describes every instance of a workspace, by service and in the order they joined."""
+    found = workspace.destinations.services
+    return [service_row(i) for name in sorted(found) for i in found[name].instances.values()]

@@ -1,0 +1,344 @@
+"""The router: bytes of one session in, outboxes and effects out. Nothing else decides.
+
+`Router.feed` is the hot path: one loop over the frames of a read that handles plain calls,
+replies and emits itself and hands everything else to the rules of the neighbouring files. Those
+rules know calls, replies and emits too: with ``fast=False`` every frame goes through them, and
+both ways give identical bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from askrd.core import commands, entries, liveness, membership, rules
+from askrd.core.effects import Effect
+from askrd.core.gate import Gated
+from askrd.core.session import Phase, Session
+from askrd.core.statistics import RECENT_MASK
+from askrd.core.switchboard import Daemon, Switchboard
+from askrd.wire.errors import AskrError
+from askrd.wire.frames import HEADER, STAMP_TIME, Kind
+from askrd.wire.limits import ASKED_MAX, DEFAULT_LIMITS, HEADER_BYTES, ID_MAX, Limits
+
+_UNUSUAL = 0xFFF8_EFFC
+"""Bits of the tail that leave the fast path: the last byte, hops ≥ 8, flags but SEALED, coding > 3."""
+_CALL, _REPLY, _EMIT, _EVENT = int(Kind.CALL), int(Kind.REPLY), int(Kind.EMIT), int(Kind.EVENT)
+_FORGET_US = 60_000_000
+
+
+class Router:
+    """All workspaces of one daemon, driven by inputs that carry the time.
+
+    Attributes:
+        dirty: sessions with something to write; the caller clears it as it flushes.
+        effects: what else is to be done; the caller takes and clears it after each input.
+        queued_bytes: roughly what outboxes got since the caller last set it to 0.
+    """
+
+    def __init__(
+        self,
+        daemon: Daemon,
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        fast: bool = True,
+        now_us: int = 0,
+        wall_offset_us: int = 0,
+    ) -> None:
+        """Starts without sessions.
+
+        Args:
+            daemon: who answers.
+            limits: bounds; docs/PROTOCOL.md §12.
+            fast: False sends every frame through the rules, for comparison.
+            now_us: monotonic time of the start.
+            wall_offset_us: what to add to a monotonic time for Unix time.
+        """
+        self.board = Switchboard(daemon, limits)
+        self.board.now_us = self.board.started_us = now_us
+        self.board.wall_offset_us = wall_offset_us
+        self._fast = fast
+        self._fast_size_max = limits.payload_bytes_max
+        self._in_flight_max = limits.commands_in_flight_max
+        self._forget_at_us = now_us + _FORGET_US
+        self.dirty = self.board.dirty
+        self.effects: list[Effect] = self.board.effects
+
+    # ── inputs ────────────────────────────────────────────────────────────────────────────
+
+    def connect(
+        self,
+        *,
+        suffix: str,
+        secret: str,
+        via: str,
+        address: str,
+        now_us: int,
+        is_held_to_pings: bool = True,
+    ) -> Session:
+        """Takes in a new connection; it has a while to say HELLO.
+
+        Args:
+            suffix: six random base62 characters: its instance id.
+            secret: random text it may show to take its identity over.
+            via: the door's word.
+            address: where it comes from, for people.
+            now_us: the time.
+            is_held_to_pings: whether silence closes it.
+        """
+        board = self.board
+        board.now_us = now_us
+        session = Session(
+            suffix=suffix,
+            secret=secret,
+            via=via,
+            address=address,
+            limits=board.limits,
+            on_full=board.overfull,
+            now_us=now_us,
+        )
+        session.is_held_to_pings = is_held_to_pings
+        board.sessions[session] = None
+        board.totals.sessions += 1
+        board.wheel.arm(session, now_us + board.limits.handshake_timeout_ms * 1000)
+        return session
+
+    def feed(self, session: Session, data: bytes, now_us: int) -> None:
+        """Takes in bytes of ``session``, cut anywhere; raises nothing, whatever they are."""
+        if session.phase >= Phase.CLOSING:
+            return
+        board = self.board
+        board.now_us = session.heard_us = now_us
+        session.bytes_in += len(data)
+        if session.is_unresponsive:
+            membership.judge(board, session, is_unresponsive=False)
+        if not session.assembly.is_empty:
+            data = session.assembly.join(data)
+        asked, asking, taken = session.asked, session.asking, session.taken
+        routes, subjects, workspace = session.routes, session.subjects, session.workspace
+        dirty, read, pack = board.dirty, HEADER.unpack_from, HEADER.pack
+        fast, size_max, origin = self._fast, self._fast_size_max, session.origin
+        event_stamp = b""
+        replies = emits = deliveries = queued = 0
+        at, end_of = 0, len(data)
+        while end_of - at >= HEADER_BYTES:
+            size, kind, stamp_length, name_length, id_, ttl_ms, tail = read(data, at)
+            end = at + 4 + size
+            if end > end_of:
+                break
+            body = at + HEADER_BYTES
+            if (
+                stamp_length
+                or tail & _UNUSUAL
+                or not 20 + name_length <= size <= size_max
+                or not fast
+            ):
+                pass
+            elif kind == _CALL:
+                route = routes.get(data[body : body + name_length])
+                if (
+                    route is not None
+                    and 0 < id_ <= ID_MAX
+                    and id_ not in asking
+                    and id_ not in taken
+                    and len(asking) < self._in_flight_max
+                    and (member := route.turn()) is not None
+                ):
+                    ttl_ms = ttl_ms or route.timeout_ms
+                    deadline_us = now_us + ttl_ms * 1000
+                    callee = member.session
+                    callee.last_id = rid = callee.last_id + 1
+                    asking[id_] = callee.asked[rid] = (
+                        session,
+                        id_,
+                        member,
+                        rid,
+                        route,
+                        now_us,
+                        deadline_us,
+                    )
+                    if deadline_us < session.due_us:
+                        board.wheel.arm(session, deadline_us)
+                    route.statistics.calls += 1
+                    lane = callee.outbox.urgent
+                    if not lane:
+                        dirty.append(callee)
+                    name = route.name
+                    if route.is_renamed:
+                        rest = name + data[body + name_length : end]
+                        size += len(name) - name_length
+                    else:
+                        rest = data[body:end]
+                    length = len(origin)
+                    lane += (
+                        pack(size + length, _CALL, length, len(name), rid, ttl_ms, tail),
+                        origin,
+                        rest,
+                    )
+                    queued += size
+                    at = end
+                    continue
+            elif kind == _REPLY:
+                entry = asked.get(id_)
+                if (
+                    entry is not None
+                    and (caller := entry[0]) is not None
+                    and caller is not session
+                    and (member := entry[2]) is not None
+                    and not name_length
+                    and len(asked) < ASKED_MAX
+                ):
+                    _, caller_id, _, _, route, came_us, _ = entry
+                    del asked[id_], caller.asking[caller_id]
+                    counted = route.statistics
+                    counted.recent_us[counted.replies & RECENT_MASK] = now_us - came_us
+                    counted.replies += 1
+                    stamp = member.stamp
+                    length = len(stamp)
+                    lane = caller.outbox.urgent
+                    if not lane:
+                        dirty.append(caller)
+                    lane += (
+                        pack(size + length, _REPLY, length, 0, caller_id, 0, tail),
+                        stamp,
+                        data[body:end],
+                    )
+                    queued += size
+                    replies += 1
+                    at = end
+                    continue
+            elif kind == _EMIT and not id_:
+                audience = subjects.get(data[body : body + name_length])
+                if audience is not None and workspace is not None:
+                    workspace.seq = seq = workspace.seq + 1
+                    if not event_stamp:
+                        event_stamp = STAMP_TIME.pack(now_us + board.wall_offset_us) + origin
+                    length = len(event_stamp)
+                    frame = (
+                        pack(size + length, _EVENT, length, name_length, seq, 0, tail)
+                        + event_stamp
+                        + data[body:end]
+                    )
+                    listeners = audience.listeners
+                    for listener in listeners:
+                        events_lane = listener.outbox.events
+                        if not events_lane:
+                            dirty.append(listener)
+                        events_lane.append(frame)
+                    audience.count += 1
+                    emits += 1
+                    deliveries += len(listeners)
+                    queued += len(frame) * len(listeners)
+                    at = end
+                    continue
+            if size < 20 + stamp_length + name_length:
+                rules.malformed(
+                    board, session, "a frame's size is smaller than its header and name"
+                )
+                break
+            if replies or emits:
+                board.totals.add(replies=replies, events=emits, deliveries=deliveries)
+                replies = emits = deliveries = 0
+            rules.take(board, session, data[at:end])
+            if session.phase >= Phase.CLOSING:
+                end_of = at = 0
+                break
+            routes, subjects, workspace = session.routes, session.subjects, session.workspace
+            origin, event_stamp = session.origin, b""
+            at = end
+        board.queued_bytes += queued
+        board.totals.add(replies=replies, events=emits, deliveries=deliveries)
+        if at < end_of and session.phase < Phase.CLOSING:
+            rules.hold(board, session, data[at:])
+
+    def refuse(self, session: Session, error: AskrError, now_us: int) -> None:
+        """Takes in that the door could not read what ``session`` sent, and says so.
+
+        A session that has not been welcomed yet is closed.
+        """
+        self.board.now_us = session.heard_us = now_us
+        if session.phase is Phase.OPENING:
+            membership.turn_away(self.board, session, error)
+        elif session.phase is Phase.OPEN:
+            id_ = error.details.get("id", 0)
+            is_id = isinstance(id_, int) and 0 < id_ <= ID_MAX
+            self.board.refuse(session, id_ if is_id else 0, error)
+
+    def pause(self, session: Session) -> None:
+        """Takes in that the door cannot write more now; the session gets no new commands."""
+        session.outbox.pause()
+        session.judge_ready()
+
+    def resume(self, session: Session, now_us: int) -> None:
+        """Takes in that everything was written; the session may get commands again."""
+        self.board.now_us = now_us
+        session.judge_ready()
+        if session.is_ready:
+            commands.serve_waiting(self.board, session)
+
+    def half_close(self, session: Session, now_us: int) -> None:
+        """Takes in that the peer sends nothing more; it still gets the outcomes it waits for."""
+        self.board.now_us = now_us
+        membership.half_close(self.board, session)
+
+    def leave(self, session: Session, cause: str, now_us: int) -> None:
+        """Takes in that the connection is gone; idempotent."""
+        self.board.now_us = now_us
+        membership.leave(self.board, session, cause)
+
+    def tick(self, now_us: int) -> None:
+        """Takes in that time has passed: deadlines, heartbeats, forgetting."""
+        board = self.board
+        board.now_us = now_us
+        for session in board.wheel.due(now_us):
+            if session in board.sessions:
+                liveness.review(board, session)
+        if now_us >= self._forget_at_us:
+            self._forget_at_us = now_us + _FORGET_US
+            for workspace in list(board.workspaces.values()):
+                board.totals.departed_calls += workspace.destinations.forget_departed(now_us)
+                if workspace.is_empty:
+                    board.forget_workspace(workspace)
+
+    def drain(self, grace_ms: int, now_us: int) -> None:
+        """Takes no new commands from now on and tells every peer to go elsewhere."""
+        board = self.board
+        board.now_us = now_us
+        board.grace_ms = max(1, grace_ms)
+        self._fast = False
+        for session in board.sessions:
+            if session.phase is Phase.OPEN:
+                body = {"reason": "the daemon is shutting down", "grace_ms": grace_ms}
+                board.tell(session, Kind.DRAIN, 0, body)
+
+    def close_all(self, reason: str) -> None:
+        """Says goodbye to every session and has its connection closed."""
+        for session in self.board.sessions:
+            if session.phase < Phase.CLOSING:
+                self.board.tell(session, Kind.BYE, 0, {"reason": reason})
+                self.board.close(session, 4000, reason)
+
+    def committed(self, ticket: int, now_us: int) -> None:
+        """Takes in that the store holds every change up to ``ticket``."""
+        self.board.now_us = now_us
+        self._look_again(entries.committed(self.board, ticket))
+
+    def rejected(self, reason: str, now_us: int) -> None:
+        """Takes in that the store could not write any change that waits."""
+        self.board.now_us = now_us
+        self._look_again(entries.rejected(self.board, reason))
+
+    # ── what the caller asks ──────────────────────────────────────────────────────────────
+
+    @property
+    def next_due_us(self) -> int:
+        """When `tick` has something to do next; far away when nothing waits."""
+        return self.board.wheel.next_due_us
+
+    @property
+    def in_flight(self) -> int:
+        """Commands without an outcome."""
+        return sum(len(session.asking) for session in self.board.sessions)
+
+    def _look_again(self, reads: Iterator[Gated]) -> None:
+        for item in reads:
+            rules.look_again(self.board, item)

@@ -1,0 +1,164 @@
+"""One frame off the fast path: what it may be, which rule takes it, and how a no is said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from askrd.core import commands, directory, entries, events, membership, registry
+from askrd.core.gate import Gated
+from askrd.core.session import Phase, Session
+from askrd.core.switchboard import Switchboard
+from askrd.wire.bodies import dump
+from askrd.wire.codec import Malformed, Oversize, decode, encode
+from askrd.wire.errors import AskrError, BadRequest, PayloadTooLarge, UnknownKind
+from askrd.wire.frames import HEADER, Coding, Frame, Kind
+from askrd.wire.limits import ID_MAX
+from askrd.wire.parts import Parts
+
+Rule = Callable[[Switchboard, Session, Frame, bytes], None]
+
+
+def _ping(board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> None:
+    board.tell(session, Kind.PONG, frame.id)
+
+
+def _pong(_board: Switchboard, _session: Session, _frame: Frame, _raw: bytes) -> None:
+    """Its arrival was what mattered."""
+
+
+RULES: dict[int, Rule] = {
+    Kind.PING: _ping,
+    Kind.PONG: _pong,
+    Kind.BYE: membership.bye,
+    Kind.CALL: directory.call,
+    Kind.PROGRESS: commands.progress,
+    Kind.REPLY: commands.reply,
+    Kind.FAIL: commands.reply,
+    Kind.CANCEL: commands.cancel,
+    Kind.SUB: events.sub,
+    Kind.UNSUB: events.unsub,
+    Kind.EMIT: events.emit,
+    Kind.GET: entries.get,
+    Kind.PUT: entries.put,
+    Kind.DEL: entries.delete,
+    Kind.WATCH: entries.watch,
+    Kind.UNWATCH: entries.unwatch,
+    Kind.PROVIDE: registry.provide,
+    Kind.UPDATE: registry.update,
+    Kind.WITHDRAW: registry.withdraw,
+}
+"""What a peer may say once it is welcome, and the rule for it."""
+
+REQUESTS = frozenset(
+    {
+        Kind.CALL,
+        Kind.SUB,
+        Kind.EMIT,
+        Kind.GET,
+        Kind.PUT,
+        Kind.DEL,
+        Kind.WATCH,
+        Kind.PROVIDE,
+        Kind.UPDATE,
+        Kind.WITHDRAW,
+    }
+)
+"""Kinds whose failure is answered by `fail`; others by `error`."""
+
+
+def take(board: Switchboard, session: Session, raw: bytes) -> None:
+    """Handles one whole frame by the rules."""
+    limit = session.assembly.frame_bytes_max
+    if len(raw) > limit:
+        _oversize(board, session, Oversize(raw[4], HEADER.unpack_from(raw)[4], len(raw), limit))
+        return
+    try:
+        frame = decode(raw)
+    except BadRequest as error:
+        _answer(board, session, raw[4], HEADER.unpack_from(raw)[4], error)
+        return
+    handle(board, session, frame, raw)
+
+
+def handle(board: Switchboard, session: Session, frame: Frame, raw: bytes) -> None:
+    """Has the rule for ``frame`` act, and says no where it refuses."""
+    try:
+        if frame.stamp:
+            raise BadRequest("a peer writes no stamp; the daemon says who sent a frame")
+        if session.phase is Phase.OPENING:
+            _open(board, session, frame)
+        elif frame.kind == Kind.PART:
+            _part(board, session, frame)
+        else:
+            rule = RULES.get(frame.kind)
+            if rule is None:
+                raise UnknownKind(f"kind {frame.kind:#04x} is not for peers to send here")
+            rule(board, session, frame, raw)
+    except AskrError as error:
+        _answer(board, session, frame.kind, frame.id, error)
+
+
+def look_again(board: Switchboard, item: Gated) -> None:
+    """Answers a read that waited for its session's writes."""
+    if item.session in board.sessions:
+        try:
+            entries.read(board, item.session, item.frame)
+        except AskrError as error:
+            _answer(board, item.session, item.frame.kind, item.frame.id, error)
+
+
+def _answer(board: Switchboard, session: Session, kind: int, id_: int, error: AskrError) -> None:
+    """Says what is wrong with a frame: `fail` when that ends a request, else `error`."""
+    if session.phase is Phase.OPENING:
+        membership.turn_away(board, session, error)
+    elif not 0 < id_ <= ID_MAX or kind not in REQUESTS or session.is_in_use(id_):
+        board.refuse(session, id_ if id_ <= ID_MAX else 0, error)
+    else:
+        board.fail(session, id_, error)
+
+
+def _open(board: Switchboard, session: Session, frame: Frame) -> None:
+    if frame.kind != Kind.HELLO:
+        raise BadRequest('the first frame is a hello, for instance {"k":"hello","v":1}')
+    membership.hello(board, session, frame)
+
+
+def _part(board: Switchboard, session: Session, frame: Frame) -> None:
+    if session.parts is None:
+        session.parts = Parts(board.limits.frame_bytes_max)
+    try:
+        whole = session.parts.add(frame)
+    except Malformed as error:
+        malformed(board, session, error.message)
+        return
+    if whole is not None:
+        handle(board, session, decode(whole), whole)
+
+
+def hold(board: Switchboard, session: Session, rest: bytes) -> None:
+    """Keeps the beginning of a frame, or refuses what it announces."""
+    try:
+        session.assembly.hold(rest)
+    except Oversize as error:
+        _oversize(board, session, error)
+    except Malformed as error:
+        malformed(board, session, error.message)
+
+
+def _oversize(board: Switchboard, session: Session, error: Oversize) -> None:
+    said = PayloadTooLarge(error.message, details=error.details)
+    if session.phase is Phase.OPEN and error.kind in (Kind.REPLY, Kind.FAIL):
+        body = {"code": "payload_too_large", "message": error.message, "at": "response"}
+        frame = Frame(kind=Kind.FAIL, id=error.id, payload=dump(body), coding=Coding.JSON)
+        handle(board, session, frame, encode(frame))
+        board.refuse(session, error.id, said)
+    else:
+        _answer(board, session, error.kind, error.id, said)
+    if error.fatal:
+        board.close(session, 1009, "a frame far above the limit")
+
+
+def malformed(board: Switchboard, session: Session, message: str) -> None:
+    """Closes a session whose bytes are no frames: the next one cannot be found."""
+    board.refuse(session, 0, BadRequest(f"{message}; the connection is closed"))
+    board.close(session, 4500, "malformed frames")

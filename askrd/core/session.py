@@ -1,0 +1,159 @@
+"""The daemon's side of one peer: who it is, what it asked, what it was asked, what waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from askrd.core.outbox import Outbox
+from askrd.core.wheel import NEVER_US
+from askrd.wire.codec import Assembly
+from askrd.wire.limits import HANDSHAKE_BYTES_MAX, Limits
+from askrd.wire.parts import Parts
+
+if TYPE_CHECKING:
+    from askrd.core.destinations import Instance, Route
+    from askrd.core.subscriptions import Audience
+    from askrd.core.workspace import Workspace
+
+Entry = tuple["Session | None", int, "Instance | None", int, "Route", int, int]
+"""A command in flight: caller, the caller's id, instance, the instance's id, route, when it came,
+deadline (µs). The same tuple stands in the caller's `asking` and the instance's `asked`. Without
+caller it is a cancelled command that still runs; without instance it waits in the daemon."""
+
+
+class Phase(IntEnum):
+    """Where a session is in its life; it only moves forward."""
+
+    OPENING = 0
+    OPEN = 1
+    CLOSING = 2
+    CLOSED = 3
+
+
+class Session:
+    """One peer's conversation.
+
+    Attributes:
+        suffix: six base62 characters, the instance id unless the peer keeps an earlier one.
+        secret: what the peer shows to take its identity over on a new connection.
+        via: the door's word (`unix`, `tcp`, `ws`, with `+json` for text).
+        address: the remote address for people.
+        phase: see `Phase`.
+        workspace: None until HELLO.
+        name, kind, origin: the peer's name, kind, and stamp `service@instance`.
+        asked: commands this peer has to answer, by its ids. asking: commands it asked, by its ids.
+        last_id: the last id given to this peer for a command.
+        taken: ids of its unfinished requests that are no commands: subscriptions, watches, and
+            requests that wait for the store.
+        routes, subjects: the workspace's caches; a hit is the permission. Empty until HELLO.
+        subscriptions, watches: pattern and prefix by the peer's ids.
+        instances: what it provides, by service name.
+        due_us: when the wheel looks at it next. heard_us: when it last sent a byte.
+        is_ready: whether it may be given commands now.
+        is_held_to_pings: whether silence closes it.
+        is_unresponsive: whether it has been silent for long.
+        is_finishing: it closed its sending side and waits for outcomes only.
+    """
+
+    __slots__ = (
+        "address",
+        "asked",
+        "asking",
+        "assembly",
+        "bytes_in",
+        "due_us",
+        "heard_us",
+        "instances",
+        "is_finishing",
+        "is_held_to_pings",
+        "is_ready",
+        "is_unresponsive",
+        "kind",
+        "last_id",
+        "last_ticket",
+        "name",
+        "origin",
+        "outbox",
+        "parts",
+        "phase",
+        "routes",
+        "secret",
+        "since_us",
+        "subjects",
+        "subscriptions",
+        "suffix",
+        "taken",
+        "via",
+        "wants_roster",
+        "watches",
+        "workspace",
+    )
+
+    def __init__(
+        self,
+        *,
+        suffix: str,
+        secret: str,
+        via: str,
+        address: str,
+        limits: Limits,
+        on_full: Callable[[Session], None],
+        now_us: int,
+    ) -> None:
+        self.suffix = suffix
+        self.secret = secret
+        self.via = via
+        self.address = address
+        self.phase = Phase.OPENING
+        self.workspace: Workspace | None = None
+        self.name = ""
+        self.kind = ""
+        self.origin = b""
+        self.outbox = Outbox(limits, lambda: on_full(self))
+        self.assembly = Assembly(HANDSHAKE_BYTES_MAX + 64)
+        self.parts: Parts | None = None
+        self.asked: dict[int, Entry] = {}
+        self.asking: dict[int, Entry] = {}
+        self.taken: set[int] = set()
+        self.last_id = 0
+        self.last_ticket = 0
+        self.routes: dict[bytes, Route] = {}
+        self.subjects: dict[bytes, Audience] = {}
+        self.subscriptions: dict[int, str] = {}
+        self.watches: dict[int, str] = {}
+        self.instances: dict[str, Instance] = {}
+        self.due_us = NEVER_US
+        self.heard_us = now_us
+        self.since_us = now_us
+        self.bytes_in = 0
+        self.is_ready = False
+        self.is_unresponsive = False
+        self.is_held_to_pings = True
+        self.is_finishing = False
+        self.wants_roster = False
+
+    @property
+    def peer_id(self) -> str:
+        """The peer's id, `askr-<name>-<instance>`."""
+        return f"askr-{self.name}-{self.suffix}"
+
+    def judge_ready(self) -> None:
+        """Works out anew whether the peer may be given commands."""
+        self.is_ready = not (
+            self.phase is not Phase.OPEN
+            or self.outbox.is_paused
+            or self.is_unresponsive
+            or self.is_finishing
+        )
+
+    def is_in_use(self, id_: int) -> bool:
+        """Says whether an unfinished request of the peer has that id."""
+        return id_ in self.asking or id_ in self.taken
+
+    @property
+    def in_open_workspace(self) -> Workspace:
+        """The workspace of a session that is past HELLO."""
+        assert self.workspace is not None
+        return self.workspace

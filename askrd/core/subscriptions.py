@@ -1,0 +1,143 @@
+"""Who listens to what: patterns in a tree of segments, audiences remembered by subject.
+
+The cost of a match depends on the subject's segments and on the wildcards that stand beside
+them, not on how many unrelated patterns there are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from askrd.wire.limits import SUBJECTS_CACHED_MAX
+from askrd.wire.names import segment_matches
+
+if TYPE_CHECKING:
+    from askrd.core.session import Session
+
+
+class Audience:
+    """The sessions that hear one subject, each once, and how often it was emitted."""
+
+    __slots__ = ("count", "listeners")
+
+    def __init__(self, listeners: list[Session], count: int) -> None:
+        self.listeners = listeners
+        self.count = count
+
+
+class _Node:
+    """One segment of the pattern tree; listeners with how many of their patterns end here."""
+
+    __slots__ = ("exact", "here", "partial", "rest")
+
+    def __init__(self) -> None:
+        self.exact: dict[str, _Node] = {}
+        self.partial: dict[str, _Node] = {}
+        self.here: dict[Session, int] = {}
+        self.rest: dict[Session, int] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.exact or self.partial or self.here or self.rest)
+
+
+class Subscriptions:
+    """The patterns of one workspace.
+
+    Attributes:
+        subjects: audiences by subject; sessions hold this very dict for the fast path.
+    """
+
+    __slots__ = ("_counts", "_root", "subjects")
+
+    def __init__(self) -> None:
+        self._root = _Node()
+        self.subjects: dict[bytes, Audience] = {}
+        self._counts: dict[bytes, int] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody listens to anything."""
+        return self._root.is_empty
+
+    def add(self, pattern: str, session: Session) -> None:
+        """Has ``session`` hear subjects that fit a checked pattern."""
+        node = self._root
+        segments, rest = _parted(pattern)
+        for segment in segments:
+            branches = node.partial if "*" in segment else node.exact
+            node = branches.setdefault(segment, _Node())
+        listeners = node.rest if rest else node.here
+        listeners[session] = listeners.get(session, 0) + 1
+        self._forget()
+
+    def remove(self, pattern: str, session: Session) -> None:
+        """Undoes one `add` of the same arguments."""
+        segments, rest = _parted(pattern)
+        self._remove(self._root, segments, session, rest=rest)
+        self._forget()
+
+    def _remove(self, node: _Node, segments: list[str], session: Session, *, rest: bool) -> None:
+        if not segments:
+            listeners = node.rest if rest else node.here
+            listeners[session] -= 1
+            if not listeners[session]:
+                del listeners[session]
+            return
+        branches = node.partial if "*" in segments[0] else node.exact
+        child = branches[segments[0]]
+        self._remove(child, segments[1:], session, rest=rest)
+        if child.is_empty:
+            del branches[segments[0]]
+
+    def audience(self, subject: bytes) -> Audience:
+        """Returns who hears ``subject``, remembering it for the fast path."""
+        known = self.subjects.get(subject)
+        if known is not None:
+            return known
+        if len(self.subjects) >= SUBJECTS_CACHED_MAX:
+            self._forget()
+        audience = Audience(self.match(subject.decode()), self._counts.pop(subject, 0))
+        self.subjects[subject] = audience
+        return audience
+
+    def match(self, subject: str) -> list[Session]:
+        """Returns the sessions with a fitting pattern."""
+        found: dict[Session, None] = {}
+        segments = subject.split(".")
+        self._match(self._root, segments, 0, found, wild=not subject.startswith("$"))
+        return list(found)
+
+    def _match(
+        self, node: _Node, segments: list[str], at: int, found: dict[Session, None], *, wild: bool
+    ) -> None:
+        if wild:
+            found.update(dict.fromkeys(node.rest))
+        if at == len(segments):
+            found.update(dict.fromkeys(node.here))
+            return
+        segment = segments[at]
+        child = node.exact.get(segment)
+        if child is not None:
+            self._match(child, segments, at + 1, found, wild=True)
+        for pattern, branch in node.partial.items():
+            if (wild or not pattern.startswith("*")) and segment_matches(pattern, segment):
+                self._match(branch, segments, at + 1, found, wild=True)
+
+    def counts(self) -> dict[bytes, int]:
+        """Returns how often each remembered subject was emitted."""
+        live = {name: audience.count for name, audience in self.subjects.items()}
+        return {**self._counts, **live}
+
+    def _forget(self) -> None:
+        """Drops remembered audiences; the counts of up to 10 000 subjects stay."""
+        for name, audience in self.subjects.items():
+            if audience.count and len(self._counts) < SUBJECTS_CACHED_MAX:
+                self._counts[name] = audience.count
+        self.subjects.clear()
+
+
+def _parted(pattern: str) -> tuple[list[str], bool]:
+    segments = pattern.split(".")
+    rest = segments[-1] == "**"
+    return (segments[:-1] if rest else segments), rest

@@ -1,0 +1,176 @@
+"""What every rule of the core works on: the tables, the time of this read, and the ways out.
+
+One per router. The rules (`opening`, `commands`, `events`, `entries`, `registry`, `directory`)
+are functions over it; it decides nothing itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from askrd.core.effects import Close, Effect, Note
+from askrd.core.gate import Gate
+from askrd.core.session import Phase, Session
+from askrd.core.statistics import Totals
+from askrd.core.wheel import Wheel
+from askrd.core.workspace import Workspace
+from askrd.wire.bodies import ErrorBody, Json, dump
+from askrd.wire.codec import encode
+from askrd.wire.errors import AskrError, SlowConsumer
+from askrd.wire.frames import Coding, Frame, Kind
+from askrd.wire.limits import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """Who this daemon is.
+
+    Attributes:
+        id: its name on the wire, stable while it runs.
+        epoch: random per start; `(epoch, seq)` names an event.
+        version: of askrd. build: how the hot path runs, for people.
+        workspace: where peers go that name none.
+    """
+
+    id: str
+    epoch: str
+    version: str
+    build: str
+    workspace: str
+
+    @property
+    def stamp(self) -> bytes:
+        """What receivers of the daemon's own answers see as sender."""
+        return f"$askr@{self.id}".encode()
+
+
+class Switchboard:
+    """The shared tables and outlets of one router.
+
+    Attributes:
+        now_us: monotonic time of the current input. wall_offset_us: add it for Unix time.
+        dirty: sessions whose outbox got something since the last flush.
+        effects: what is to be done outside, in order.
+        queued_bytes: roughly what was put into outboxes since the last flush.
+        grace_ms: how long a drain may take, or 0 while not draining.
+    """
+
+    __slots__ = (
+        "_floor",
+        "daemon",
+        "dirty",
+        "effects",
+        "gate",
+        "grace_ms",
+        "limits",
+        "now_us",
+        "queued_bytes",
+        "sessions",
+        "started_us",
+        "totals",
+        "wall_offset_us",
+        "wheel",
+        "workspaces",
+    )
+
+    def __init__(self, daemon: Daemon, limits: Limits) -> None:
+        self.daemon = daemon
+        self.limits = limits
+        self.now_us = 0
+        self.started_us = 0
+        self.wall_offset_us = 0
+        self.sessions: dict[Session, None] = {}
+        self.workspaces: dict[str, Workspace] = {}
+        self.wheel = Wheel()
+        self.gate = Gate()
+        self.totals = Totals()
+        self.dirty: list[Session] = []
+        self.effects: list[Effect] = []
+        self.queued_bytes = 0
+        self._floor = 0
+        self.grace_ms = 0
+
+    @property
+    def now_ms(self) -> int:
+        """Unix milliseconds."""
+        return (self.now_us + self.wall_offset_us) // 1000
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the daemon is going away."""
+        return self.grace_ms > 0
+
+    def workspace(self, name: str) -> Workspace:
+        """Returns the workspace of that name, made on first use."""
+        found = self.workspaces.get(name)
+        if found is None:
+            found = Workspace(name, self.limits.command_timeout_ms, self._floor)
+            self.workspaces[name] = found
+        return found
+
+    def forget_workspace(self, workspace: Workspace) -> None:
+        """Drops an empty workspace; numbers it gave out are never given again."""
+        self._floor = max(self._floor, workspace.seq, workspace.state.head_rev)
+        del self.workspaces[workspace.name]
+
+    def send(self, session: Session, frame: Frame) -> None:
+        """Puts an urgent frame into ``session``'s outbox."""
+        data = encode(frame)
+        lane = session.outbox.urgent
+        if not lane:
+            self.dirty.append(session)
+        lane.append(data)
+        self.queued_bytes += len(data)
+
+    def send_event(self, session: Session, data: bytes) -> None:
+        """Puts an encoded event or change into ``session``'s outbox."""
+        lane = session.outbox.events
+        if not lane:
+            self.dirty.append(session)
+        lane.append(data)
+        self.queued_bytes += len(data)
+
+    def tell(self, session: Session, kind: Kind, id_: int = 0, body: Json = None) -> None:
+        """Sends a frame whose payload is a JSON body, or nothing."""
+        if body is None:
+            self.send(session, Frame(kind=kind, id=id_))
+        else:
+            self.send(session, Frame(kind=kind, id=id_, payload=dump(body), coding=Coding.JSON))
+
+    def fail(self, session: Session, id_: int, error: AskrError) -> None:
+        """Answers a request with its failure; its outcome."""
+        self.totals.fails += 1
+        self.tell(session, Kind.FAIL, id_, _body(error))
+
+    def refuse(self, session: Session, id_: int, error: AskrError) -> None:
+        """Says what is wrong with a frame without ending any request."""
+        self.tell(session, Kind.ERROR, id_, _body(error))
+
+    def close(self, session: Session, close_code: int, reason: str) -> None:
+        """Has the connection closed after what waits is written; nothing more is read."""
+        if session.phase < Phase.CLOSING:
+            session.phase = Phase.CLOSING
+            session.is_ready = False
+            self.effects.append(Close(session, close_code, reason))
+
+    def overfull(self, session: Session) -> None:
+        """Closes a session whose answers and calls pile up because it does not read."""
+        if session.phase >= Phase.CLOSING:
+            return
+        reason = "answers piled up unread"
+        self.refuse(session, 0, SlowConsumer(f"{reason}; the connection is closed", at="daemon"))
+        self.close(session, 4001, reason)
+
+    def note(self, event: str, **fields: str | int) -> None:
+        """Leaves a line for the log."""
+        self.effects.append(Note(event, fields))
+
+
+def _body(error: AskrError) -> ErrorBody:
+    return ErrorBody(
+        code=str(error.code),
+        message=error.message,
+        details=error.details,
+        retryable=error.retryable,
+        at=error.at or "daemon",
+    )

@@ -1,0 +1,50 @@
+"""One workspace: its peers, services, listeners and state, apart from every other workspace."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from askrd.core.destinations import Destinations
+from askrd.core.state import State
+from askrd.core.subscriptions import Subscriptions
+
+if TYPE_CHECKING:
+    from askrd.core.session import Session
+
+
+class Workspace:
+    """The tables of one workspace.
+
+    Attributes:
+        sessions: open sessions by instance id, in the order they joined.
+        seq: number of the last event.
+        watching: sessions with at least one state watch.
+        roster: sessions that want `roster` frames.
+    """
+
+    __slots__ = (
+        "destinations",
+        "name",
+        "roster",
+        "seq",
+        "sessions",
+        "state",
+        "subscriptions",
+        "watching",
+    )
+
+    def __init__(self, name: str, default_timeout_ms: int, floor: int) -> None:
+        """Starts empty; events and revisions are numbered from ``floor`` + 1."""
+        self.name = name
+        self.sessions: dict[str, Session] = {}
+        self.destinations = Destinations(name, default_timeout_ms)
+        self.subscriptions = Subscriptions()
+        self.state = State(floor)
+        self.seq = floor
+        self.watching: dict[Session, None] = {}
+        self.roster: dict[Session, None] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing in it would be missed."""
+        return not (self.sessions or self.destinations.departed or self.state.is_kept)
