@@ -1,0 +1,1 @@
+"""What the daemon takes from the machine: paths, clock, chance, systemd, logs and signals."""
