@@ -1,0 +1,245 @@
+"""The daemon's life: build, listen, say ready, drain, stop. The one place that wires it together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from askrd.config import Config, ListenAddress, Loaded
+from askrd.core.router import Router
+from askrd.core.switchboard import Daemon as Identity
+from askrd.doors.listener import Listener
+from askrd.host import clock, entropy, whereabouts
+from askrd.host.logs import Log, start_log
+from askrd.host.signals import StopSignals
+from askrd.host.systemd import Notifier
+from askrd.host.unix_socket import BoundSocket, bind_unix, release_unix
+from askrd.relay import Relay
+from askrd.version import VERSION
+
+DRAIN_POLL_S = 0.02
+"""How often a drain looks whether commands are still in flight."""
+CLOSE_WAIT_S = 3.0
+"""How long the last bytes may take once everybody was told goodbye."""
+
+_log = Log("askrd.daemon")
+
+
+def run(loaded: Loaded, *, json_ready: bool) -> int:
+    """Runs one daemon until a signal or a fault ends it.
+
+    Args:
+        loaded: its configuration.
+        json_ready: whether the ready line on stdout is JSON.
+
+    Returns:
+        The exit code: 0 after a drain, 1 after a fault of the core.
+
+    Raises:
+        CannotListen: an address is taken or not to be had; nothing was started.
+    """
+    config = loaded.config
+    start_log(config.log_format, config.log_level)
+    running = RunningDaemon(config, loaded.listen, os.environ, json_ready=json_ready)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(running.serve())
+
+
+def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    """Returns uvloop's event loop where it is installed, else None for asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    loop: type[asyncio.AbstractEventLoop] = uvloop.Loop
+    return loop
+
+
+def build_name() -> str:
+    """Says how the hot path runs, for people: interpreter and event loop."""
+    loop = "asyncio" if _loop_factory() is None else "uvloop"
+    return f"pure Python {platform.python_version()}, {loop}"
+
+
+class RunningDaemon:
+    """One daemon from its first socket to its last byte."""
+
+    def __init__(
+        self,
+        config: Config,
+        listen: tuple[ListenAddress, ...],
+        environ: Mapping[str, str],
+        *,
+        json_ready: bool,
+    ) -> None:
+        self._config = config
+        self._listen = listen
+        self._environ = environ
+        self._json_ready = json_ready
+        self._started_s = time.monotonic()
+        self._identity = Identity(
+            id=entropy.instance_id(),
+            epoch=entropy.epoch(),
+            version=VERSION,
+            build=build_name(),
+            workspace=config.workspace,
+        )
+        self._notifier = Notifier(environ)
+        self._sockets: list[BoundSocket] = []
+        self._addresses: list[ListenAddress] = []
+        self._fault: BaseException | None = None
+        self._drain = asyncio.Event()
+        self._now = asyncio.Event()
+
+    async def serve(self) -> int:
+        """Serves until told to stop; returns the exit code.
+
+        Cancelling it closes every connection without a drain.
+        """
+        loop = asyncio.get_running_loop()
+        router = Router(
+            self._identity,
+            limits=self._config.limits,
+            now_us=clock.monotonic_us(),
+            wall_offset_us=clock.wall_offset_us(),
+        )
+        relay = Relay(router, loop=loop, on_fault=self._on_fault)
+        listener = Listener(relay, relay.connect, relay.enter, relay.events, self._config.limits)
+        relay.on_gone = listener.forget
+        record: whereabouts.Record | None = None
+        path = whereabouts.record_path(self._listen, self._environ)
+        try:
+            await self._open(listener)
+            record = self._publish(path)
+            with StopSignals(
+                loop, drain=lambda _: self._drain.set(), stop_now=lambda _: self._now.set()
+            ):
+                self._say_ready()
+                await self._until_told(relay)
+                listener.stop_accepting()
+                await self._leave(relay, router)
+        finally:
+            listener.stop_accepting()
+            relay.close()
+            if record is not None:
+                whereabouts.withdraw(path, record)
+            for bound in self._sockets:
+                release_unix(bound)
+        return 0 if self._fault is None else 1
+
+    def _on_fault(self, fault: BaseException) -> None:
+        """Stops the daemon: when the core fails, its tables can no longer be trusted."""
+        if self._fault is None:
+            self._fault = fault
+            _log.error("core failed; the daemon stops", cause=fault)
+        self._drain.set()
+        self._now.set()
+
+    # ── start ─────────────────────────────────────────────────────────────────────────────
+
+    async def _open(self, listener: Listener) -> None:
+        for address in self._listen:
+            if address.kind == "unix":
+                path = Path(address.path)
+                whereabouts.prepare_directory(path.parent, self._environ)
+                bound = bind_unix(path, self._config.socket_mode_bits)
+                self._sockets.append(bound)
+                await listener.listen_unix(bound.socket)
+                self._addresses.append(address)
+            else:
+                self._addresses.append(await listener.listen_tcp(address))
+
+    def _publish(self, path: Path) -> whereabouts.Record | None:
+        """Writes `askrd.json`, unless it tells of another daemon that is running."""
+        whereabouts.prepare_directory(path.parent, self._environ)
+        record = whereabouts.Record(
+            addresses=tuple(self._urls()),
+            pid=os.getpid(),
+            version=VERSION,
+            daemon=self._identity.id,
+        )
+        other = whereabouts.published(path)
+        if other is not None and other.is_of_another_living(record):
+            _log.info("record left alone", file=str(path), pid=other.pid)
+            return None
+        whereabouts.publish(path, record)
+        return record
+
+    def _urls(self) -> list[str]:
+        return [address.url for address in self._addresses]
+
+    def _say_ready(self) -> None:
+        urls = self._urls()
+        if self._json_ready:
+            body = {"ready": True, "listen": urls, "pid": os.getpid(), "version": VERSION}
+            line = msgspec.json.encode(body).decode()
+        else:
+            took = time.monotonic() - self._started_s
+            line = (
+                f"askrd {VERSION}  {'  '.join(urls)}  workspace {self._config.workspace}  "
+                f"({self._guard()})\n"
+                f"ready in {took:.2f} s. Try:  askr demo   askr shell   askr services      "
+                "Ctrl-C stops"
+            )
+        try:
+            print(line, flush=True)  # noqa: T201  # the one line stdout is for
+        except BrokenPipeError:
+            sys.stdout = None
+        self._notifier.ready(f"listening on {' '.join(urls)}")
+        _log.info("ready", listen=" ".join(urls), pid=os.getpid(), build=self._identity.build)
+        if self._config.insecure:
+            _log.warning("insecure", reason="anyone who reaches the port may do everything")
+
+    def _guard(self) -> str:
+        if all(address.is_local for address in self._addresses):
+            return "no authentication: this machine only"
+        return "INSECURE: no authentication, open beyond this machine"
+
+    # ── life and end ──────────────────────────────────────────────────────────────────────
+
+    async def _until_told(self, relay: Relay) -> None:
+        """Waits for the first signal; feeds the watchdog and the status line meanwhile."""
+        interval_s = self._notifier.watchdog_interval_s
+        shown = ""
+        while not self._drain.is_set():
+            try:
+                await asyncio.wait_for(self._drain.wait(), interval_s or 1.0)
+            except TimeoutError:
+                if interval_s:
+                    self._notifier.watchdog()
+                status = f"{relay.connections} connections"
+                if status != shown:
+                    shown = status
+                    self._notifier.status(status)
+
+    async def _leave(self, relay: Relay, router: Router) -> None:
+        """Finishes what is in flight, says goodbye, lets the last bytes out."""
+        grace_s = self._config.drain_s
+        self._notifier.stopping(f"draining {router.in_flight} commands")
+        hint = "the same signal again stops at once"
+        _log.info("draining", in_flight=router.in_flight, grace_s=grace_s, hint=hint)
+        if self._fault is None:
+            relay.drain(int(grace_s * 1000))
+            await self._while_not_now(lambda: router.in_flight > 0, grace_s)
+            left = router.in_flight
+            relay.close_all("the daemon is shutting down")
+            await self._while_not_now(lambda: relay.connections > 0, CLOSE_WAIT_S)
+            _log.info("stopped", unfinished=left)
+        relay.abort_all()
+        await asyncio.sleep(0)
+
+    async def _while_not_now(self, goes_on: Callable[[], bool], within_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        while goes_on() and not self._now.is_set() and loop.time() < until:
+            try:
+                await asyncio.wait_for(self._now.wait(), DRAIN_POLL_S)
+            except TimeoutError:
+                continue

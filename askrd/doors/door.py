@@ -1,0 +1,117 @@
+"""The seam between a connection and the relay, and the one bulkhead: a session may die alone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol, cast
+
+from askrd.core.session import Session
+from askrd.host.logs import Log
+from askrd.wire.errors import AskrError
+
+CLOSE_WITHIN_S = 2.0
+"""How long a closing connection may take to swallow its last bytes."""
+WRITE_HIGH_BYTES = 64 * 1024
+"""Bytes the transport may keep before the session counts as paused."""
+
+_log = Log("askrd.doors")
+
+
+class Relay(Protocol):
+    """What a door tells the relay; every call returns at once."""
+
+    def received(self, session: Session, data: bytes) -> None:
+        """Binary frames arrived, cut anywhere."""
+
+    def refuse(self, session: Session, error: AskrError) -> None:
+        """Something arrived that the door could not read."""
+
+    def paused(self, session: Session) -> None:
+        """The connection takes no more bytes for now."""
+
+    def resumed(self, session: Session) -> None:
+        """The connection takes bytes again."""
+
+    def half_closed(self, session: Session) -> None:
+        """The peer sends nothing more and still reads."""
+
+    def lost(self, session: Session, cause: str) -> None:
+        """The connection is gone."""
+
+
+class Door(asyncio.Protocol):
+    """One connection that speaks binary frames in both directions, as they are.
+
+    Subclasses translate: `take` what arrives, `write` what leaves.
+
+    Attributes:
+        word: what the door adds to the session's `via`.
+        is_full: whether the transport takes no more bytes for now.
+    """
+
+    word = ""
+
+    def __init__(self, relay: Relay, session: Session, transport: asyncio.Transport) -> None:
+        """Takes over a connection whose first bytes chose this door."""
+        self.relay = relay
+        self.session = session
+        self.transport = transport
+        self.is_full = False
+        session.via = session.via + self.word
+
+    # ── from the peer ─────────────────────────────────────────────────────────────────────
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what arrived; whatever goes wrong here ends this session only."""
+        try:
+            self.take(data)
+        except Exception as exc:  # noqa: BLE001  # the bulkhead
+            _log.error("door failed", cause=exc, peer=self.session.peer_id)
+            self.transport.abort()
+
+    def take(self, data: bytes) -> None:
+        """Hands what arrived to the relay as binary frames."""
+        self.relay.received(self.session, data)
+
+    def eof_received(self) -> bool | None:
+        """Takes in that the peer closed its side: a binary peer that does is gone."""
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Takes in that the connection is gone."""
+        self.relay.lost(self.session, f"connection lost: {exc}" if exc else "connection closed")
+
+    def pause_writing(self) -> None:
+        """Takes in that the transport keeps enough bytes."""
+        self.is_full = True
+        self.relay.paused(self.session)
+
+    def resume_writing(self) -> None:
+        """Takes in that the transport has room again."""
+        self.is_full = False
+        self.relay.resumed(self.session)
+
+    # ── to the peer ───────────────────────────────────────────────────────────────────────
+
+    def write(self, pieces: list[bytes]) -> None:
+        """Writes pieces of binary frames, together whole frames, in one go."""
+        self.transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+
+    def close(self, close_code: int, reason: str) -> None:
+        """Closes after what was written; cuts the connection if that takes long."""
+        self.say_goodbye(close_code, reason)
+        self.transport.close()
+        loop = asyncio.get_running_loop()
+        loop.call_later(CLOSE_WITHIN_S, self.transport.abort)
+
+    def say_goodbye(self, close_code: int, reason: str) -> None:
+        """Says in the door's own way why it closes; binary frames have said it already."""
+
+
+class RawDoor(Door):
+    """Binary frames over TCP or a unix socket."""
+
+
+def as_transport(transport: asyncio.BaseTransport) -> asyncio.Transport:
+    """Returns a stream's transport as what it is."""
+    return cast(asyncio.Transport, transport)

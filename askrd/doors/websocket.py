@@ -1,0 +1,301 @@
+"""WebSocket: the library does handshake, control and fragmented frames; plain data is ours.
+
+Binary messages are a pipe of bytes: payloads are unmasked and handed on as they come, so no
+message is ever kept. Text messages are one text frame each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import cast
+
+from websockets.frames import Frame as Message, Opcode
+from websockets.http11 import Request
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
+
+from askrd.core.session import Phase, Session
+from askrd.doors.door import Door, Relay
+from askrd.doors.transcript import EventTexts, Transcript
+from askrd.wire.errors import AskrError
+from askrd.wire.frames import SUBPROTOCOL_BINARY, SUBPROTOCOL_TEXT
+from askrd.wire.limits import HANDSHAKE_BYTES_MAX, HTTP_HANDSHAKE_BYTES_MAX
+
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # the library's own fallback where it was built without C
+    from websockets.utils import apply_mask
+
+_FIN_TEXT, _FIN_BINARY = 0x81, 0x82
+_MASKED = 0x80
+
+_silent = logging.getLogger("askrd.doors.websocket.library")
+_silent.disabled = True
+
+
+class WebSocketDoor(Door):
+    """One WebSocket connection.
+
+    Attributes:
+        is_text: whether text frames are spoken; None until the first message says so.
+    """
+
+    word = ""
+
+    def __init__(
+        self,
+        relay: Relay,
+        session: Session,
+        transport: asyncio.Transport,
+        *,
+        events: EventTexts,
+        message_bytes_max: int,
+    ) -> None:
+        """Takes over a connection that began with ``GET ``."""
+        session.via = "ws"
+        super().__init__(relay, session, transport)
+        self._message_bytes_max = message_bytes_max
+        self._library = ServerProtocol(
+            origins=[None],
+            subprotocols=[Subprotocol(SUBPROTOCOL_BINARY), Subprotocol(SUBPROTOCOL_TEXT)],
+            select_subprotocol=_select,
+            max_size=message_bytes_max,
+            logger=_silent,
+        )
+        self._transcript = Transcript(session, events)
+        self.is_text: bool | None = None
+        self._is_upgraded = False
+        self._is_over = False
+        self._request_bytes = 0
+        self._head = b""
+        self._opcode = 0
+        self._mask = b""
+        self._left = 0
+        self._library_left = 0
+        self._fragments_of = 0
+        self._text: list[bytes] = []
+        self._text_bytes = 0
+
+    # ── handshake ─────────────────────────────────────────────────────────────────────────
+
+    def take(self, data: bytes) -> None:
+        """Reads the request first, messages after it."""
+        if self._is_upgraded:
+            self._take_messages(data)
+        else:
+            self._take_request(data)
+
+    def _take_request(self, data: bytes) -> None:
+        self._request_bytes += len(data)
+        end = (self._head + data).find(b"\r\n\r\n")
+        head, rest = data, b""
+        if end >= 0:
+            cut = end + 4 - len(self._head)
+            head, rest = data[:cut], data[cut:]
+        self._head = (self._head + data)[-3:] if end < 0 else b""
+        self._library.receive_data(head)
+        for event in self._library.events_received():
+            self._answer(cast(Request, event))
+        self._send_library()
+        if not self._is_upgraded:
+            if self._request_bytes > HTTP_HANDSHAKE_BYTES_MAX:
+                self.transport.abort()
+        elif rest:
+            self._take_messages(rest)
+
+    def _answer(self, request: Request) -> None:
+        response = self._library.accept(request)
+        self._library.send_response(response)
+        self._is_upgraded = self._library.state is OPEN
+        chosen = self._library.subprotocol
+        if chosen is not None:
+            self._speak(text=chosen == SUBPROTOCOL_TEXT)
+
+    def _speak(self, *, text: bool) -> None:
+        self.is_text = text
+        if text:
+            self.session.via = "ws+json"
+
+    # ── messages ──────────────────────────────────────────────────────────────────────────
+
+    def _take_messages(self, data: bytes) -> None:
+        """Splits what arrived into data for the relay and unusual frames for the library."""
+        piped: list[bytes] = []
+        at = 0
+        if self._head:
+            data = self._head + data
+            self._head = b""
+        while at < len(data) and self.session.phase < Phase.CLOSING:
+            if self._library_left:
+                at = self._to_library(data, at, piped)
+            elif self._left:
+                at = self._unmask(data, at, piped)
+            else:
+                payload_at = self._begin(data, at)
+                if payload_at < 0:
+                    self._head = data[at:]
+                    break
+                at = payload_at
+        self._pipe(piped)
+
+    def _begin(self, data: bytes, at: int) -> int:
+        """Reads a frame's head.
+
+        Returns:
+            Where to go on: at the payload of a usual frame, still at the head of one that is the
+            library's, or -1 when the head is not whole.
+        """
+        if len(data) - at < 2:
+            return -1
+        first, second = data[at], data[at + 1]
+        length, header = second & 0x7F, 6
+        if length > 125:
+            extra = 2 if length == 126 else 8
+            header += extra
+            length = int.from_bytes(data[at + 2 : at + 2 + extra], "big")
+        usual = first in (_FIN_TEXT, _FIN_BINARY) and second & _MASKED and not self._fragments_of
+        if not second & _MASKED:
+            header -= 4
+        if len(data) - at < header:
+            return -1
+        if not usual:
+            self._note_fragment(first)
+            self._library_left = header + length
+            return at
+        self._opcode = first & 0x0F
+        self._mask = data[at + header - 4 : at + header]
+        self._left = length
+        if not length:
+            self._message_ends()
+        return at + header
+
+    def _note_fragment(self, first: int) -> None:
+        opcode, is_last = first & 0x0F, first & 0x80
+        if opcode < 8:
+            self._fragments_of = 0 if is_last else self._fragments_of or opcode
+
+    def _to_library(self, data: bytes, at: int, piped: list[bytes]) -> int:
+        end = min(len(data), at + self._library_left)
+        self._library.receive_data(data[at:end])
+        self._library_left -= end - at
+        self._library_done(piped)
+        return end
+
+    def _library_done(self, piped: list[bytes]) -> None:
+        for event in self._library.events_received():
+            message = cast(Message, event)
+            if message.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                if message.opcode is not Opcode.CONT:
+                    self._opcode = int(message.opcode)
+                self._data(bytes(message.data), piped)
+                if message.fin:
+                    self._pipe(piped)
+                    self._message_ends()
+        if self._library.state is OPEN:
+            self._send_library()
+        else:  # The peer said goodbye: what its last frames caused is written first.
+            asyncio.get_running_loop().call_soon(self._send_library)
+
+    def _unmask(self, data: bytes, at: int, piped: list[bytes]) -> int:
+        end = min(len(data), at + self._left)
+        part = apply_mask(data[at:end], self._mask)
+        count = end - at
+        self._left -= count
+        turn = count & 3
+        if self._left and turn:
+            self._mask = self._mask[turn:] + self._mask[:turn]
+        self._data(part, piped)
+        if not self._left:
+            self._message_ends()
+        return end
+
+    def _data(self, part: bytes, piped: list[bytes]) -> None:
+        text = self._opcode == Opcode.TEXT
+        if self.is_text is None:
+            self._speak(text=text)
+        if text is not self.is_text:
+            self._fail(1003, "text and binary messages do not mix on one connection")
+        elif not text:
+            piped.append(part)
+        else:
+            self._text.append(part)
+            self._text_bytes += len(part)
+            is_opening = self.session.phase is Phase.OPENING
+            if self._text_bytes > (HANDSHAKE_BYTES_MAX if is_opening else self._message_bytes_max):
+                self._fail(1009, "the message is too large")
+
+    def _pipe(self, piped: list[bytes]) -> None:
+        if piped:
+            self.relay.received(self.session, piped[0] if len(piped) == 1 else b"".join(piped))
+            piped.clear()
+
+    def _message_ends(self) -> None:
+        if not self.is_text or not self._text:
+            return
+        text = b"".join(self._text)
+        self._text = []
+        self._text_bytes = 0
+        if not text.isascii():
+            try:
+                text.decode()
+            except UnicodeDecodeError:
+                self._fail(1007, "a text message is UTF-8")
+                return
+        try:
+            frame = self._transcript.read(text)
+        except AskrError as error:
+            self.relay.refuse(self.session, error)
+        else:
+            self.relay.received(self.session, frame)
+
+    # ── to the peer ───────────────────────────────────────────────────────────────────────
+
+    def write(self, pieces: list[bytes]) -> None:
+        """Writes frames: one binary message, or one text message each, in one go."""
+        if not self._is_upgraded or self._is_over:
+            return
+        if self.is_text:
+            messages = [_message(_FIN_TEXT, [text]) for text in self._transcript.texts(pieces)]
+            self.transport.write(b"".join(messages))
+        else:
+            self.transport.write(_message(_FIN_BINARY, pieces))
+
+    def _send_library(self) -> None:
+        for data in self._library.data_to_send():
+            if data:
+                self.transport.write(data)
+            else:
+                self._is_over = True
+                self.transport.close()
+
+    def _fail(self, code: int, reason: str) -> None:
+        self.session.phase = max(self.session.phase, Phase.CLOSING)
+        self.close(code, reason)
+
+    def say_goodbye(self, close_code: int, reason: str) -> None:
+        """Sends the close frame that says why."""
+        self._is_over = True
+        if self._library.state is OPEN:
+            self._library.fail(close_code, reason[:120])
+            for data in self._library.data_to_send():
+                if data:
+                    self.transport.write(data)
+
+
+def _message(first: int, pieces: list[bytes]) -> bytes:
+    length = sum(map(len, pieces))
+    if length < 126:
+        head = bytes((first, length))
+    elif length < 65_536:
+        head = bytes((first, 126)) + length.to_bytes(2, "big")
+    else:
+        head = bytes((first, 127)) + length.to_bytes(8, "big")
+    return b"".join((head, *pieces))
+
+
+def _select(_protocol: ServerProtocol, offered: object) -> Subprotocol | None:
+    """Takes the first known subprotocol; a peer that offers none or others decides by message."""
+    names = cast("list[Subprotocol]", offered)
+    return next((n for n in names if n in (SUBPROTOCOL_BINARY, SUBPROTOCOL_TEXT)), None)

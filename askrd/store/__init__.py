@@ -1,0 +1,1 @@
+"""Where state survives: the seam, and its implementations."""
