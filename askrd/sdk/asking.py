@@ -1,0 +1,178 @@
+"""What an agent asks and tells: the same verbs as a client, through its own connection."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from askrd.sdk.client import Client
+from askrd.sdk.context import CURRENT
+from askrd.sdk.errands import errand
+from askrd.sdk.errors import refuse_unbuilt
+from askrd.sdk.middleware import Middleware, Passage, PassageKind, pass_through
+from askrd.sdk.readers import EventReader
+from askrd.sdk.shape import Shape
+from askrd.sdk.state import State
+from askrd.sdk.values import Emitted, Outcome
+from askrd.wire.frames import Coding
+
+
+class Asking(ABC):
+    """The asking side of an agent; it needs the agent to run.
+
+    Commands sent while one is answered inherit its remaining time, its correlation id and its
+    depth. Every method raises `ConnectionLost` while there is no connection.
+
+    A plain function runs in a thread and cannot await these: it uses `Askr.sync`.
+    """
+
+    @property
+    @abstractmethod
+    def _client(self) -> Client:
+        """The connection while the agent runs."""
+
+    @property
+    @abstractmethod
+    def _around(self) -> Sequence[Middleware]:
+        """Middleware, outermost first."""
+
+    @abstractmethod
+    def _shape_of(self, event: str) -> Shape | None:
+        """What `emits` said about an event."""
+
+    @property
+    def state(self) -> State:
+        """The connected state of the workspace."""
+        return self._client.state
+
+    def send(
+        self,
+        target: str,
+        payload: Any = None,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        as_: Any = None,
+        key: None = None,
+        idempotency_key: None = None,
+        wait: None = None,
+    ) -> Coroutine[Any, Any, Any]:
+        """Sends a command; await it for the value. Arguments and errors as for `Client.send`."""
+        refuse_unbuilt("send", key=key, idempotency_key=idempotency_key, wait=wait)
+        return errand("send", target, self._send(target, payload, timeout, headers, as_))
+
+    async def _send(
+        self,
+        target: str,
+        payload: Any,
+        timeout: float | None,
+        headers: Mapping[str, str] | None,
+        as_: Any,
+    ) -> Any:
+        if self._around:
+            return (await self._call(target, payload, timeout, headers, as_)).value
+        return await self._client.send(target, payload, timeout=timeout, headers=headers, as_=as_)
+
+    def call(
+        self,
+        target: str,
+        payload: Any = None,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        as_: Any = None,
+        key: None = None,
+        idempotency_key: None = None,
+        wait: None = None,
+    ) -> Coroutine[Any, Any, Outcome]:
+        """Sends a command; await it for the value with who gave it and how long it took."""
+        refuse_unbuilt("call", key=key, idempotency_key=idempotency_key, wait=wait)
+        return errand("call", target, self._call(target, payload, timeout, headers, as_))
+
+    async def _call(
+        self,
+        target: str,
+        payload: Any,
+        timeout: float | None,
+        headers: Mapping[str, str] | None,
+        as_: Any,
+    ) -> Outcome:
+        answers: list[Outcome] = []
+
+        async def inner(passage: Passage) -> Any:
+            answer = await self._client.call(
+                target, passage.payload, timeout=timeout, headers=passage.headers, as_=as_
+            )
+            answers.append(answer)
+            return answer.value
+
+        passage = Passage(
+            kind=PassageKind.SEND,
+            name=target,
+            payload=payload,
+            headers=dict(headers or {}),
+            context=CURRENT.get(),
+        )
+        value = await pass_through(self._around, passage, inner)
+        if not answers:
+            return Outcome(value, "", "", 0, 0.0)
+        return msgspec.structs.replace(answers[-1], value=value)
+
+    def emit(
+        self, event: str, payload: Any = None, *, confirm: bool = False, retain: None = None
+    ) -> Coroutine[Any, Any, Emitted | None]:
+        """Tells everyone who listens, once it is awaited; arguments as for `Client.emit`.
+
+        Raises:
+            SchemaInvalid: the payload is not what `emits` said; nothing was sent.
+        """
+        refuse_unbuilt("emit", retain=retain)
+        return errand("emit", event, self._emit(event, payload, confirm=confirm))
+
+    async def _emit(self, event: str, payload: Any, *, confirm: bool) -> Emitted | None:
+        shape = self._shape_of(event)
+        if shape is not None:
+            data, coding = shape.write(payload, at="request")
+            if coding == Coding.JSON:
+                payload = msgspec.Raw(data)
+        return await self._client.emit(event, payload, confirm=confirm)
+
+    def listen(
+        self,
+        *patterns: str,
+        count: int | None = None,
+        timeout: float | None = None,
+        idle: float | None = None,
+        gaps: bool = False,
+    ) -> EventReader:
+        """Returns an asynchronous iterator of events; arguments as for `Client.listen`."""
+        return self._client.listen(*patterns, count=count, timeout=timeout, idle=idle, gaps=gaps)
+
+    async def services(self) -> list[dict[str, Any]]:
+        """Returns a row per instance of every service in the workspace."""
+        return await self._client.services()
+
+    async def peers(self) -> list[dict[str, Any]]:
+        """Returns a row per peer in the workspace."""
+        return await self._client.peers()
+
+    async def describe(self, target: str) -> dict[str, Any]:
+        """Returns what is known about a service, a command or an event."""
+        return await self._client.describe(target)
+
+    async def ping(self) -> dict[str, Any]:
+        """Returns the daemon's id, version, protocol, build and time."""
+        return await self._client.ping()
+
+    async def stats(self) -> dict[str, Any]:
+        """Returns the daemon's counters."""
+        return await self._client.stats()
+
+    async def wait_for(self, service: str, timeout: float = 10.0) -> dict[str, Any]:
+        """Waits until somebody provides ``service``, and returns its row of `services`.
+
+        Raises:
+            DeadlineExceeded: nobody did within ``timeout`` seconds.
+        """
+        return await self._client.wait_for(service, timeout)

@@ -1,0 +1,115 @@
+"""What arrived and nobody has read yet: bounded, and honest about what it had to drop."""
+
+from collections import deque
+from typing import Any, Protocol, TypeVar
+
+from askrd.sdk.values import Change, Event, Gap, Synced
+from askrd.wire.limits import GAP_SUBJECTS_MAX
+
+Told = Event[Any] | Gap
+Item = TypeVar("Item")
+
+EVENTS_MAX = 10_000
+"""Events that wait for one slow reader in this process."""
+
+
+class Backlog(Protocol[Item]):
+    """A bounded queue that knows what to do when it is full."""
+
+    def __len__(self) -> int:
+        """Returns how many items wait."""
+        ...
+
+    def put(self, item: Item) -> None:
+        """Adds an item."""
+        ...
+
+    def take(self) -> Item:
+        """Returns the oldest item."""
+        ...
+
+
+class EventBacklog:
+    """Events and gaps in the order they came; when full the oldest go and a gap takes their place."""
+
+    __slots__ = ("_first", "_items", "_items_max", "_last", "_missed", "_subjects", "_unsure")
+
+    def __init__(self, items_max: int = EVENTS_MAX) -> None:
+        """Starts empty; ``items_max`` is how many items may wait."""
+        self._items: deque[Told] = deque()
+        self._items_max = items_max
+        self._missed = self._first = self._last = 0
+        self._subjects: dict[str, int] = {}
+        self._unsure = False
+
+    def __len__(self) -> int:
+        return len(self._items) + (self._missed > 0 or self._unsure)
+
+    def put(self, item: Told) -> None:
+        """Adds an item; when there is no room the oldest one is dropped and counted."""
+        items = self._items
+        items.append(item)
+        if len(items) > self._items_max:
+            self._drop(items.popleft())
+
+    def take(self) -> Told:
+        """Returns the oldest item, or first the gap where older ones were.
+
+        Raises:
+            IndexError: nothing waits.
+        """
+        if self._missed or self._unsure:
+            missed = None if self._unsure else self._missed
+            gap = Gap(missed, self._first, self._last, self._subjects)
+            self._forget()
+            return gap
+        return self._items.popleft()
+
+    def _drop(self, item: Told) -> None:
+        if isinstance(item, Event):
+            self._count(item.seq, item.seq, 1, {item.subject: 1})
+        else:
+            self._unsure |= item.missed is None
+            self._count(item.from_seq, item.to_seq, item.missed or 0, item.subjects)
+
+    def _count(self, first: int, last: int, missed: int, subjects: dict[str, int]) -> None:
+        self._missed += missed
+        self._first = self._first or first
+        self._last = max(self._last, last)
+        for subject, count in subjects.items():
+            if subject in self._subjects or len(self._subjects) < GAP_SUBJECTS_MAX:
+                self._subjects[subject] = self._subjects.get(subject, 0) + count
+
+    def _forget(self) -> None:
+        self._missed = self._first = self._last = 0
+        self._subjects = {}
+        self._unsure = False
+
+
+class ChangeBacklog:
+    """Changes of watched entries; a newer change of an entry takes the place of an unread one."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self) -> None:
+        """Starts empty; its bound is the number of watched entries."""
+        self._items: dict[str, Change | Synced] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: Change | Synced) -> None:
+        """Adds a change behind the others, or the end of a snapshot."""
+        key = item.key if isinstance(item, Change) else ""
+        self._items.pop(key, None)
+        self._items[key] = item
+
+    def take(self) -> Change | Synced:
+        """Returns the oldest item.
+
+        Raises:
+            IndexError: nothing waits.
+        """
+        for key in self._items:
+            return self._items.pop(key)
+        raise IndexError("no change waits")

@@ -1,0 +1,382 @@
+"""The asynchronous client: what a program that asks and listens is written with."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from askrd.sdk.answers import emitted_in, guard_of, outcome_in, ttl_ms_of
+from askrd.sdk.callbacks import Callbacks
+from askrd.sdk.composition import head_bytes
+from askrd.sdk.connection import CONNECT_TIMEOUT_S, READY_TIMEOUT_S, Connection
+from askrd.sdk.context import inherit
+from askrd.sdk.conversation import ANSWER_TIMEOUT_S, Conversation
+from askrd.sdk.errors import refuse_unbuilt
+from askrd.sdk.readers import EventReader, log_gap, log_trouble
+from askrd.sdk.shape import said
+from askrd.sdk.state import State
+from askrd.sdk.transport import Dial, dial as dial_socket
+from askrd.sdk.values import Emitted, Event, Gap, Outcome
+from askrd.sdk.where import find
+from askrd.wire.bodies import Welcome
+from askrd.wire.errors import ConnectionLost, DeadlineExceeded
+from askrd.wire.frames import Frame
+from askrd.wire.names import check_word
+
+
+class Client:
+    """A program connected to the daemon as a terminal.
+
+    It comes back by itself after a lost connection, listens again to what it listened to, and
+    fails what was under way with `ConnectionLost`.
+
+    Attributes:
+        state: the connected state.
+        on_gap: called with a `Gap` where events were lost and nobody asked for gaps; by default
+            the log says so.
+        on_connected: called with the daemon's `Welcome`, every time a connection begins.
+        on_disconnected: called with the `ConnectionLost`, every time one breaks.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        workspace: str | None = None,
+        key_file: None = None,
+        name: str | None = None,
+        kind: str = "terminal",
+        reconnect: bool = True,
+        connect_timeout: float = CONNECT_TIMEOUT_S,
+        answer_timeout: float = ANSWER_TIMEOUT_S,
+        dial: Dial = dial_socket,
+    ) -> None:
+        """Prepares; nothing is dialled before `connect`.
+
+        Args:
+            url: where the daemon is; None looks at `ASKR_URL`, `.askr.toml`, the local socket
+                and port 8800.
+            workspace: None for the daemon's own.
+            key_file: not built yet; giving it is refused. The daemon asks for no key.
+            name: the name other peers see, a word.
+            kind: `terminal` or `service`.
+            reconnect: whether to come back by itself.
+            connect_timeout: seconds that one attempt may take.
+            answer_timeout: seconds that the daemon may take to answer what it answers itself.
+            dial: how to reach the daemon; tests bring their own.
+
+        Raises:
+            BadRequest: the URL, the workspace or the name is wrong.
+            TypeError: ``key_file`` was given.
+        """
+        refuse_unbuilt("Client", key_file=key_file)
+        where = find(url, workspace)
+        self._conversation = Conversation(
+            name=check_word(name or "client", "peer"), kind=kind, workspace=where.workspace
+        )
+        self._conversation.answer_timeout_s = answer_timeout
+        self._connection = Connection(
+            self._conversation,
+            partial(find, url, workspace),
+            dial=dial,
+            reconnect=reconnect,
+            connect_timeout_s=connect_timeout,
+        )
+        self._connection.on_connected = self._connected
+        self._connection.on_disconnected = self._disconnected
+        self._conversation.on_trouble = log_trouble
+        self._callbacks = Callbacks(self._conversation)
+        self.state = State(self._connection)
+        self.on_gap: Callable[[Gap], None] = log_gap
+        self.on_connected: Callable[[Welcome], None] | None = None
+        self.on_disconnected: Callable[[ConnectionLost], None] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it is connected, or was last; empty before that."""
+        address = self._connection.address
+        return address.url if address else ""
+
+    @property
+    def welcome(self) -> Welcome | None:
+        """What the daemon said about itself and this peer; None before the first connection."""
+        return self._conversation.welcome
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop it lives in."""
+        return self._connection.loop
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._conversation.is_open
+
+    # --- life -------------------------------------------------------------------------------
+
+    async def connect(self) -> Welcome:
+        """Connects, and returns what the daemon says about itself and this peer.
+
+        Raises:
+            CannotConnect: nobody answers.
+            AskrError: the daemon refused; the code says why.
+        """
+        welcome = await self._connection.open()
+        self._callbacks.start(self._connection.loop)
+        return welcome
+
+    async def close(self) -> None:
+        """Says goodbye and closes; what is under way fails with `ConnectionLost`."""
+        await self._callbacks.close()
+        await self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    # --- commands ---------------------------------------------------------------------------
+
+    async def send(
+        self,
+        target: str,
+        payload: Any = None,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        as_: Any = None,
+        key: None = None,
+        idempotency_key: None = None,
+        wait: None = None,
+    ) -> Any:
+        """Sends a command and returns its value.
+
+        Cancelling it cancels the command, on the daemon and at its handler.
+
+        Args:
+            target: an address: ``fetch``, ``agent.fetch``, ``agent@k3Tz9a.fetch``, ``$askr.peers``.
+            payload: any JSON value, bytes, or None; an object becomes keyword arguments.
+            timeout: seconds it may take; None = the service's default, else 30.
+            headers: strings by name, carried to the handler.
+            as_: a type to decode and check the value as.
+            key: not built yet; giving it is refused.
+            idempotency_key: not built yet; giving it is refused.
+            wait: not built yet; giving it is refused.
+
+        Raises:
+            CommandError: the handler answered with an error.
+            AskrError: the command failed otherwise; the code says how.
+            TypeError: an argument was given that is not built yet; nothing was sent.
+        """
+        refuse_unbuilt("send", key=key, idempotency_key=idempotency_key, wait=wait)
+        frame, ms = await self._ask(target, payload, timeout, headers)
+        return outcome_in(frame, as_, ms).value
+
+    async def call(
+        self,
+        target: str,
+        payload: Any = None,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        as_: Any = None,
+        key: None = None,
+        idempotency_key: None = None,
+        wait: None = None,
+    ) -> Outcome:
+        """Sends a command and returns its value with who gave it and how long it took.
+
+        Arguments and errors are those of `send`.
+        """
+        refuse_unbuilt("call", key=key, idempotency_key=idempotency_key, wait=wait)
+        frame, ms = await self._ask(target, payload, timeout, headers)
+        return outcome_in(frame, as_, ms)
+
+    async def _ask(
+        self,
+        target: str,
+        payload: Any,
+        timeout: float | None,
+        headers: Mapping[str, str] | None,
+    ) -> tuple[Frame, float]:
+        data, coding = said(payload)
+        inherited = inherit(target, timeout, headers)
+        connection = self._connection
+        if not connection.is_usable:
+            await connection.ready(inherited.timeout)
+        loop = connection.loop
+        start = loop.time()
+        answer: asyncio.Future[Frame] = loop.create_future()
+        id_ = self._conversation.call(
+            target,
+            data,
+            coding,
+            answer,
+            ttl_ms=ttl_ms_of(inherited.timeout),
+            head=head_bytes(inherited.headers),
+            hops=inherited.hops,
+            guard_at=guard_of(start, inherited.timeout),
+        )
+        try:
+            frame = await answer
+        except asyncio.CancelledError:
+            self._conversation.cancel(id_)
+            raise
+        return frame, (loop.time() - start) * 1000
+
+    # --- events -----------------------------------------------------------------------------
+
+    async def emit(
+        self, event: str, payload: Any = None, *, confirm: bool = False, retain: None = None
+    ) -> Emitted | None:
+        """Tells everyone who listens.
+
+        Args:
+            event: its name, without wildcards.
+            payload: any JSON value, bytes, or None.
+            confirm: wait for the daemon to say how many it was put before.
+            retain: not built yet; giving it is refused.
+
+        Returns:
+            the confirmation, or None when none was asked for.
+
+        Raises:
+            AskrError: it could not be sent; the code says why.
+            TypeError: an argument was given that is not built yet; nothing was sent.
+        """
+        refuse_unbuilt("emit", retain=retain)
+        data, coding = said(payload)
+        connection = self._connection
+        if not connection.is_usable:
+            await connection.ready()
+        if not confirm:
+            self._conversation.emit(event, data, coding)
+            await connection.settle()
+            return None
+        loop = connection.loop
+        answer: asyncio.Future[Frame] = loop.create_future()
+        self._conversation.emit(
+            event,
+            data,
+            coding,
+            promise=answer,
+            guard_at=loop.time() + self._conversation.answer_timeout_s,
+        )
+        return emitted_in(await answer)
+
+    def listen(
+        self,
+        *patterns: str,
+        count: int | None = None,
+        timeout: float | None = None,
+        idle: float | None = None,
+        gaps: bool = False,
+    ) -> EventReader:
+        """Returns an asynchronous iterator of events.
+
+        ``async with client.listen(...) as events`` listens from there on; a bare ``async for``
+        from its first step on. Either way it stops when the iterator goes.
+
+        Args:
+            *patterns: names of events; `*` stands for a segment or part of one, `**` for the rest.
+            count: end after so many.
+            timeout: end after so many seconds; `DeadlineExceeded` when ``count`` did not come.
+            idle: end when nothing came for so many seconds.
+            gaps: also yield a `Gap` where events were lost, instead of telling `on_gap`.
+
+        Raises:
+            TypeError: there is no pattern.
+        """
+        if not patterns:
+            raise TypeError("listen to what? Give at least one pattern; '**' is everything")
+        return EventReader(
+            self._connection,
+            patterns,
+            count=count,
+            timeout=timeout,
+            idle=idle,
+            gaps=gaps,
+            on_gap=self._tell_gap,
+        )
+
+    def on(self, pattern: str, callback: Callable[[Event[Any]], Any]) -> Callable[[], None]:
+        """Calls ``callback`` with each event that fits ``pattern``; before `connect` too.
+
+        Args:
+            pattern: as for `listen`.
+            callback: a function or coroutine function; it gets events in order, one at a time.
+
+        Returns:
+            a function that ends it.
+
+        Raises:
+            BadRequest: it is no pattern.
+        """
+        return self._callbacks.add(pattern, callback, self._tell_gap)
+
+    # --- who is there -----------------------------------------------------------------------
+
+    async def services(self) -> list[dict[str, Any]]:
+        """Returns a row per instance: service, instance, version, state, commands and more."""
+        return await self.send("$askr.services", as_=list[dict[str, Any]])  # type: ignore[no-any-return]
+
+    async def peers(self) -> list[dict[str, Any]]:
+        """Returns a row per connected peer: id, kind, name, via, address, services, since."""
+        return await self.send("$askr.peers", as_=list[dict[str, Any]])  # type: ignore[no-any-return]
+
+    async def describe(self, target: str) -> dict[str, Any]:
+        """Returns what is known about a service, a command or an event.
+
+        Raises:
+            AskrError: nothing is known; the code says of what.
+        """
+        described: dict[str, Any] = await self.send("$askr.describe", {"target": target})
+        return described
+
+    async def ping(self) -> dict[str, Any]:
+        """Returns the daemon's id, version, protocol, build and time."""
+        answer: dict[str, Any] = await self.send("$askr.ping", timeout=READY_TIMEOUT_S)
+        return answer
+
+    async def stats(self) -> dict[str, Any]:
+        """Returns the daemon's counters."""
+        counters: dict[str, Any] = await self.send("$askr.stats", timeout=READY_TIMEOUT_S)
+        return counters
+
+    async def wait_for(self, service: str, timeout: float = 10.0) -> dict[str, Any]:
+        """Waits until somebody provides ``service``, and returns its row of `services`.
+
+        Raises:
+            DeadlineExceeded: nobody did within ``timeout`` seconds.
+        """
+        check_word(service, "service")
+        async with self.listen("$askr.service.*", timeout=timeout) as news:
+            while True:
+                for row in await self.services():
+                    if row.get("service") == service and row.get("state") == "active":
+                        return row
+                if await anext(news, None) is None:
+                    raise DeadlineExceeded(
+                        f"no instance of '{service}' came within {timeout:g} s", at="client"
+                    )
+
+    # --- hooks ------------------------------------------------------------------------------
+
+    def _connected(self, welcome: Welcome) -> None:
+        if self.on_connected is not None:
+            self.on_connected(welcome)
+
+    def _tell_gap(self, gap: Gap) -> None:
+        self.on_gap(gap)
+
+    def _disconnected(self, error: ConnectionLost) -> None:
+        if self.on_disconnected is not None:
+            self.on_disconnected(error)

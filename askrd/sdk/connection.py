@@ -1,0 +1,392 @@
+"""Keeps a conversation connected: dials, greets, writes once per tick, notices silence, returns.
+
+The client and the agent each own one; it owns its only task and ends it in `close`.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+
+from askrd.sdk.conversation import Conversation
+from askrd.sdk.errors import CannotConnect, lost
+from askrd.sdk.framing import Framing, framing_for
+from askrd.sdk.reconnect import FINAL, Chance, delays
+from askrd.sdk.transport import Dial, Transport, dial as dial_socket
+from askrd.sdk.where import Where
+from askrd.wire.addresses import DaemonAddress
+from askrd.wire.bodies import Welcome
+from askrd.wire.errors import AskrError, ConnectionLost
+
+LOG = logging.getLogger("askrd.sdk")
+CONNECT_TIMEOUT_S = 5.0
+"""How long one attempt may take, from dialling to WELCOME."""
+CLOSE_TIMEOUT_S = 1.0
+TICK_S = 0.5
+READY_TIMEOUT_S = 10.0
+"""How long a request without a deadline of its own waits for the connection to come back."""
+WRITE_BYTES = 256 * 1024
+"""Output gathered in one turn of the loop beyond which it is written at once."""
+
+
+class Connection:
+    """One peer's way to its daemon, over as many connections as it takes.
+
+    Attributes:
+        conversation: what is said on it; ask and listen there.
+        address: where it is connected, or was last; None before the first time.
+        on_connected: called with the `Welcome` of every connection, the first one included.
+        on_disconnected: called with the reason whenever a welcomed connection ends, except by
+            `close`.
+        on_ended: called with the reason when it will not come back, except by `close`.
+    """
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        find: Callable[[], Where],
+        *,
+        dial: Dial = dial_socket,
+        reconnect: bool = True,
+        chance: Chance | None = None,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+    ) -> None:
+        """Prepares; nothing is dialled before `open`.
+
+        Args:
+            conversation: its hook `on_welcome` and its output belong to the connection from now on.
+            find: says where to connect, before every attempt.
+            dial: makes the transport.
+            reconnect: whether to come back by itself after the first success.
+            chance: where the jitter of attempts comes from.
+            connect_timeout_s: how long one attempt may take, in seconds.
+        """
+        self.conversation = conversation
+        self.address: DaemonAddress | None = None
+        self.on_connected: Callable[[Welcome], None] = lambda _: None
+        self.on_disconnected: Callable[[ConnectionLost], None] = lambda _: None
+        self.on_ended: Callable[[AskrError], None] = lambda _: None
+        self.is_usable = False
+        self._find = find
+        self._dial = dial
+        self._reconnect = reconnect
+        self._chance = chance or random.Random()  # noqa: S311  # jitter is no secret
+        self._connect_timeout_s = connect_timeout_s
+        self._link: _Link | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ticker: asyncio.TimerHandle | None = None
+        self._ended: AskrError | None = None
+        self._was_open = False
+        self._scheduled = False
+        self._usable = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        conversation.on_welcome = self._welcomed
+        conversation.exchange.on_output = self._schedule
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop it lives on.
+
+        Raises:
+            ConnectionLost: it was never opened.
+        """
+        if self._loop is None:
+            error = lost("not connected: connect first", delivered="no")
+            raise error
+        return self._loop
+
+    # --- life -------------------------------------------------------------------------------
+
+    async def open(self) -> Welcome:
+        """Connects, and returns what the daemon says about itself.
+
+        While it is coming back by itself, this waits until it has. After `close` it begins anew.
+        Cancelling it leaves nothing open.
+
+        Raises:
+            CannotConnect: nobody answers at any of the places.
+            ConnectionLost: it does not come back in time.
+            AskrError: the daemon refused; the code says why.
+        """
+        if self._was_open and self._ended is None:
+            await self.ready()
+            assert self.conversation.welcome is not None
+            return self.conversation.welcome
+        self._loop = asyncio.get_running_loop()
+        self._ended = None
+        return await self._attempt()
+
+    async def ready(self, timeout_s: float | None = None) -> None:
+        """Waits until something can be written.
+
+        Args:
+            timeout_s: at most so many seconds; None = 10.
+
+        Raises:
+            ConnectionLost: that takes too long, or the connection has ended for good; nothing was
+                sent.
+        """
+        if self._ended is None and not self._was_open:
+            error = lost("not connected: connect first", delivered="no")
+            raise error
+        try:
+            async with asyncio.timeout(READY_TIMEOUT_S if timeout_s is None else timeout_s):
+                while not self.is_usable and self._ended is None:
+                    await self._usable.wait()
+        except TimeoutError:
+            why = self.conversation.exchange.why or "the daemon does not read what it is sent"
+            error = lost(why, delivered="no")
+            raise error from None
+        if self._ended is not None:
+            error = lost(self._ended.message, delivered="no")
+            raise error
+
+    async def close(self, reason: str = "") -> None:
+        """Says goodbye and closes; what still waits fails with `ConnectionLost`.
+
+        Cancelling it leaves the connection aborted. Closing twice does nothing.
+        """
+        if self._ended is None:
+            self._ended = lost("the connection was closed on this side")
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task], timeout=CLOSE_TIMEOUT_S)
+        link = self._link
+        if link is not None:
+            self.conversation.bye(reason)
+            self._scheduled = True
+            self.flush(by_force=True)
+            await link.close()
+        self._end(self._ended)
+
+    # --- writing ----------------------------------------------------------------------------
+
+    def flush(self, *, by_force: bool = False) -> None:
+        """Writes what the conversation has to say, unless the daemon does not read."""
+        self._scheduled = False
+        link = self._link
+        if link is not None and (by_force or not link.is_paused):
+            frames = self.conversation.exchange.take()
+            if frames:
+                link.write(frames)
+
+    async def settle(self) -> None:
+        """Gives way when much has been written in this turn of the loop; call it when emitting.
+
+        Raises:
+            ConnectionLost: the daemon has not read for 10 s.
+        """
+        if self.conversation.exchange.waiting_bytes > WRITE_BYTES:
+            self.flush()
+            await asyncio.sleep(0)
+            if not self.is_usable:
+                await self.ready()
+
+    def _schedule(self) -> None:
+        if not self._scheduled and self._loop is not None:
+            self._scheduled = True
+            self._loop.call_soon(self.flush)
+
+    def pressure(self) -> None:
+        """Takes note that the transport can, or cannot, take more."""
+        link = self._link
+        self.is_usable = self.conversation.is_open and link is not None and not link.is_paused
+        if self.is_usable or self._ended is not None:
+            self._usable.set()
+        else:
+            self._usable.clear()
+
+    # --- one connection after another -------------------------------------------------------
+
+    async def _attempt(self) -> Welcome:
+        where = self._find()
+        reasons = []
+        for address in where.addresses:
+            try:
+                return await self._attempt_at(address)
+            except CannotConnect as exc:
+                reasons.append(exc.reason)
+        raise CannotConnect(where.url, "; ".join(dict.fromkeys(reasons)))
+
+    async def _attempt_at(self, address: DaemonAddress) -> Welcome:
+        link = _Link(self, framing_for(address), self.loop)
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                link.transport = await self._dial(address, link)
+                self._link = link
+                self.address = address
+                link.begin()
+                self.conversation.opened(self.loop.time())
+                return await link.welcomed
+        except TimeoutError:
+            reason = f"no answer within {self._connect_timeout_s:g} s"
+            raise CannotConnect(address.url, reason) from None
+        except ConnectionLost as exc:
+            raise CannotConnect(address.url, exc.message) from exc
+        finally:
+            if not link.is_welcomed:
+                link.abandon()
+
+    def _welcomed(self, welcome: Welcome) -> None:
+        link = self._link
+        if link is None:
+            return
+        self._was_open = True
+        self.pressure()
+        self._tick()
+        if not link.welcomed.done():
+            link.welcomed.set_result(welcome)
+        self.on_connected(welcome)
+
+    def link_lost(self, link: "_Link", reason: str) -> None:
+        """Takes note that a connection has ended."""
+        if self._link is not link:
+            return
+        conversation = self.conversation
+        why = conversation.farewell or reason
+        refusal = conversation.refusal
+        self._link = None
+        if self._ticker is not None:
+            self._ticker.cancel()
+        conversation.lost(why)
+        self.pressure()
+        if not link.is_welcomed:
+            if not link.welcomed.done():
+                link.welcomed.set_exception(refusal or ConnectionLost(why))
+            return
+        if self._ended is not None:
+            return
+        error = lost(why)
+        self.on_disconnected(error)
+        if self._reconnect and link.framing.may_return:
+            self._task = self.loop.create_task(self._return())
+        else:
+            self._end(error)
+
+    async def _return(self) -> None:
+        for delay_s in delays(self._chance):
+            await asyncio.sleep(delay_s)
+            try:
+                await self._attempt()
+                return
+            except AskrError as exc:
+                if exc.code in FINAL:
+                    LOG.warning("the daemon does not take this peer back: %s", exc)
+                    self._end(exc)
+                    return
+                LOG.debug("not back yet: %s", exc)
+
+    def _end(self, error: AskrError) -> None:
+        was_closed = self._ended is not None
+        self._ended = error
+        self.conversation.end(error)
+        self.pressure()
+        if not was_closed:
+            self.on_ended(error)
+
+    def _tick(self) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+        self._ticker = None
+        link = self._link
+        if link is None:
+            return
+        silence = self.conversation.tick(self.loop.time())
+        if silence is not None:
+            link.drop(silence.message)
+        else:
+            self._ticker = self.loop.call_later(TICK_S, self._tick)
+
+
+class _Link:
+    """One transport with its framing, while it lasts."""
+
+    def __init__(
+        self, owner: Connection, framing: Framing, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.framing = framing
+        self.transport: Transport | None = None
+        self.welcomed: asyncio.Future[Welcome] = loop.create_future()
+        self.is_paused = False
+        self._owner = owner
+        self._loop = loop
+        self._closed = asyncio.Event()
+
+    @property
+    def is_welcomed(self) -> bool:
+        """Whether the daemon has taken this peer."""
+        done = self.welcomed.done() and not self.welcomed.cancelled()
+        return done and self.welcomed.exception() is None
+
+    def begin(self) -> None:
+        """Writes the first bytes."""
+        assert self.transport is not None
+        self.transport.write(self.framing.opening())
+
+    def write(self, frames: list[bytes]) -> None:
+        """Writes whole frames."""
+        assert self.transport is not None
+        data = self.framing.send(frames)
+        if data:
+            self.transport.write(data)
+
+    def data_received(self, data: bytes) -> None:
+        """Takes bytes from the daemon; what is not understood ends the connection."""
+        try:
+            frames = self.framing.receive(data)
+            if self._owner.conversation.exchange.connected:
+                self._owner.conversation.receive(frames, self._loop.time())
+        except CannotConnect as exc:
+            self.drop(exc.reason)
+        except AskrError as exc:
+            self.drop(f"the other side does not speak askr/1: {exc.message}")
+        answer = self.framing.answer()
+        if answer and self.transport is not None:
+            self.transport.write(answer)
+
+    def connection_lost(self, reason: str) -> None:
+        """Learns that nothing more comes."""
+        self.transport = None
+        self._closed.set()
+        self._owner.link_lost(self, reason)
+
+    def pause_writing(self) -> None:
+        """Learns that the daemon does not read fast enough."""
+        self.is_paused = True
+        self._owner.pressure()
+
+    def resume_writing(self) -> None:
+        """Learns that it does again, and writes what has gathered."""
+        self.is_paused = False
+        self._owner.pressure()
+        self._owner.flush()
+
+    def drop(self, reason: str) -> None:
+        """Ends the connection now."""
+        transport, self.transport = self.transport, None
+        if transport is not None:
+            transport.abort()
+        self._owner.link_lost(self, reason)
+
+    def abandon(self) -> None:
+        """Gives up an attempt that did not succeed."""
+        self.welcomed.cancel()
+        self.drop("the attempt to connect was given up")
+
+    async def close(self) -> None:
+        """Ends the connection when everything is written, at most a second later."""
+        transport = self.transport
+        if transport is None:
+            return
+        try:
+            last = self.framing.close()
+            if last:
+                transport.write(last)
+            transport.close()
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._closed.wait()
+        except TimeoutError:
+            transport.abort()
+        finally:
+            self._owner.link_lost(self, "the connection was closed on this side")

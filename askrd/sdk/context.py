@@ -1,0 +1,134 @@
+"""What a handler knows about the command it is answering, and what its own commands inherit."""
+
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from askrd.wire.errors import DeadlineExceeded
+
+CORRELATION = "askr-correlation"
+"""Header that names one chain of commands; nested commands inherit it."""
+SENT = "askr-sent"
+"""Header with the time a nested command was sent, in Unix milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, as the daemon says; a peer without a service is named by its peer name."""
+
+    service: str
+    instance: str
+
+    def __str__(self) -> str:
+        return f"{self.service}@{self.instance}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """One command on its way through its handler; a parameter annotated `Context` gets it.
+
+    Attributes:
+        service: the service that was asked.
+        command: the command's name inside the service.
+        caller: who asks.
+        id: the command's id on this connection.
+        headers: the caller's own headers.
+        hops: depth of nested commands; 0 when a program that answers nothing asked.
+        received_ms: when it arrived, Unix milliseconds.
+        deadline: on the clock of `clock`, in seconds.
+        clock: the monotonic clock of the event loop.
+        is_answered: whether the command has its outcome; what runs on inherits nothing from it.
+    """
+
+    service: str
+    command: str
+    caller: Caller
+    id: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    hops: int = 0
+    received_ms: int = 0
+    deadline: float
+    clock: Callable[[], float]
+    tell: Callable[[Any], None]
+    is_answered: bool = False
+    _correlation: str = ""
+
+    @property
+    def correlation_id(self) -> str:
+        """The name of the chain this command belongs to; made up here when the caller has none."""
+        if not self._correlation:
+            self._correlation = self.headers.get(CORRELATION) or secrets.token_hex(8)
+        return self._correlation
+
+    @property
+    def sent_ms(self) -> int | None:
+        """When the caller sent it by the caller's clock, Unix milliseconds; None if it did not say."""
+        text = self.headers.get(SENT, "")
+        return int(text) if text.isascii() and text.isdigit() else None
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline, at least 0; what nested commands get at most."""
+        return max(0.0, self.deadline - self.clock())
+
+    def progress(self, payload: Any = None) -> None:
+        """Tells the caller how far the command is.
+
+        Args:
+            payload: any JSON value, or bytes. Nothing happens once the command is answered.
+
+        Raises:
+            SchemaInvalid: the payload cannot be said in JSON.
+        """
+        self.tell(payload)
+
+
+def unix_ms() -> int:
+    """Returns the wall clock in Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+CURRENT: ContextVar[Context | None] = ContextVar("askr_context", default=None)
+"""The command that the running task answers; what it sends inherits from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """What a command sent now inherits from the one that is being answered.
+
+    Attributes:
+        timeout: seconds it may take; None = the service's default.
+        headers: with the correlation id of the chain.
+        hops: its depth.
+    """
+
+    timeout: float | None
+    headers: dict[str, str] | None
+    hops: int
+
+
+def inherit(target: str, timeout: float | None, headers: Mapping[str, str] | None) -> Inheritance:
+    """Returns timeout, headers and depth for a command that is sent now.
+
+    Raises:
+        DeadlineExceeded: the command being answered has no time left; nothing was sent.
+    """
+    own = dict(headers) if headers else None
+    context = CURRENT.get()
+    if context is None or context.is_answered:
+        return Inheritance(timeout, own, 0)
+    remaining = context.remaining
+    if remaining <= 0:
+        raise DeadlineExceeded(
+            f"{target} was not sent: the deadline of {context.service}.{context.command}, "
+            "which would have sent it, has passed",
+            at="client",
+        )
+    return Inheritance(
+        remaining if timeout is None else min(timeout, remaining),
+        {CORRELATION: context.correlation_id, SENT: str(unix_ms()), **(own or {})},
+        context.hops + 1,
+    )

@@ -1,0 +1,84 @@
+"""What only a client can say went wrong: it found no daemon, or lost the one it had."""
+
+import errno
+import os
+import re
+
+from askrd.wire.errors import ConnectionLost, DeadlineExceeded, Unavailable
+
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
+
+
+class CannotConnect(Unavailable):
+    """No daemon could be reached; nothing was sent.
+
+    Attributes:
+        url: where it was looked for; several places are joined by ``, ``.
+        reason: why that failed, in words.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        """Composes the sentence from where and why."""
+        super().__init__(
+            f"cannot reach askrd at {url} ({reason}). Start one: askrd serve",
+            details={"url": url, "reason": reason},
+            at="client",
+        )
+        self.url = url
+        self.reason = reason
+
+
+def lost(why: str, *, delivered: str = "unknown") -> ConnectionLost:
+    """Returns the error of a request whose connection broke.
+
+    Args:
+        why: what happened to the connection, in words.
+        delivered: `no` when the request never left this process, else `unknown`.
+    """
+    if delivered == "no":
+        sentence = f"{why}; the request was not sent, it may be repeated"
+    else:
+        sentence = f"{why}; whether the request was carried out is unknown"
+    return ConnectionLost(
+        sentence, details={"delivered": delivered}, retryable=delivered == "no", at="client"
+    )
+
+
+def too_few(came: int, wanted: int, timeout: float) -> DeadlineExceeded:
+    """Returns the error of a reader whose time is over before the events it wanted came."""
+    if wanted == 1:
+        sentence = f"no event came within {timeout:g} s"
+    else:
+        sentence = f"only {came} of {wanted} events came within {timeout:g} s"
+    return DeadlineExceeded(
+        sentence,
+        details={"wanted": wanted, "missing": wanted - came},
+        at="client",
+    )
+
+
+def refuse_unbuilt(what: str, **given: object) -> None:
+    """Returns when no argument was given that a later version will take.
+
+    Args:
+        what: who was called.
+        **given: these arguments; None and False say nothing.
+
+    Raises:
+        TypeError: one was given.
+    """
+    for name, value in given.items():
+        if value is not None and value is not False:
+            raise TypeError(f"{what}(): the argument '{name}' is not built yet; leave it out")
+
+
+def reason_of(exc: OSError | ValueError) -> str:
+    """Returns why the operating system refused, in a few words: `connection refused`."""
+    if not isinstance(exc, OSError):
+        return str(exc)
+    number = exc.errno
+    if number is None and (found := _ERRNO.search(str(exc))):  # asyncio, after several addresses
+        number = int(found[1])
+    if number is not None and number in errno.errorcode and type(exc).__module__ != "ssl":
+        return os.strerror(number).lower()
+    return (exc.strerror or str(exc) or type(exc).__name__).lower()

@@ -1,0 +1,246 @@
+"""Bytes of a connection to frames and back, for raw connections and for WebSocket.
+
+Nothing here opens a socket or waits. `websockets` is loaded only when it is spoken.
+"""
+
+from typing import TYPE_CHECKING, Protocol
+
+from askrd.sdk.errors import CannotConnect
+from askrd.wire.addresses import DaemonAddress
+from askrd.wire.codec import Assembly, Malformed, Oversize, decode, split
+from askrd.wire.errors import BadRequest
+from askrd.wire.frames import MAGIC, SUBPROTOCOL_BINARY, Frame, Kind
+from askrd.wire.limits import (
+    OVERHEAD_BYTES_MAX,
+    PAYLOAD_BYTES_HARD_MAX,
+)
+from askrd.wire.parts import Parts
+
+if TYPE_CHECKING:
+    from websockets.typing import Subprotocol
+
+FRAME_BYTES_MAX = PAYLOAD_BYTES_HARD_MAX + OVERHEAD_BYTES_MAX
+"""Largest frame a daemon may send, however it is configured."""
+MESSAGE_BYTES_MAX = 4 * FRAME_BYTES_MAX
+"""Largest WebSocket message: the daemon puts several frames into one."""
+
+
+class Framing(Protocol):
+    """How frames travel on one connection."""
+
+    def opening(self) -> bytes:
+        """Returns the first bytes of the connection."""
+        ...
+
+    def receive(self, data: bytes) -> list[Frame]:
+        """Returns the frames that ``data`` completes.
+
+        Raises:
+            AskrError: the bytes cannot be understood; the connection must be closed.
+        """
+        ...
+
+    def answer(self) -> bytes:
+        """Returns what the framing itself has to write after `receive`; often nothing."""
+        ...
+
+    def send(self, frames: list[bytes]) -> bytes:
+        """Returns the bytes to write for whole frames; nothing while it may not write yet."""
+        ...
+
+    def close(self) -> bytes:
+        """Returns the last bytes of the connection."""
+        ...
+
+    @property
+    def may_return(self) -> bool:
+        """Whether coming back unchanged makes sense after the other side closed."""
+        ...
+
+
+def framing_for(address: DaemonAddress) -> Framing:
+    """Returns the framing that is spoken at ``address``.
+
+    Raises:
+        BadRequest: this version does not speak it.
+    """
+    if address.scheme in {"unix", "tcp"}:
+        return RawFraming()
+    if address.scheme == "askrs":
+        raise BadRequest(
+            f"{address.url}: TLS without WebSocket is not built yet; use wss:// or an SSH tunnel"
+        )
+    return WebSocketFraming(address)
+
+
+class FrameReader:
+    """Frames out of chunks of any size, with the parts of large frames joined."""
+
+    __slots__ = ("_assembly", "_parts")
+
+    def __init__(self) -> None:
+        self._assembly = Assembly(FRAME_BYTES_MAX)
+        self._parts = Parts(FRAME_BYTES_MAX)
+
+    @property
+    def is_between_frames(self) -> bool:
+        """Whether the next byte begins a frame."""
+        return self._assembly.is_empty
+
+    def read(self, data: bytes) -> list[Frame]:
+        """Returns the frames that ``data`` completes.
+
+        Raises:
+            Malformed: the bytes are no frames.
+            Oversize: a frame is larger than any daemon may send.
+            BadRequest: a frame contradicts itself.
+        """
+        frames = []
+        for item in split(self._assembly, data):
+            if isinstance(item, Malformed | Oversize):
+                raise item
+            frame = decode(item)
+            if frame.kind == Kind.PART:
+                whole = self._parts.add(frame)
+                if whole is None:
+                    continue
+                frame = decode(whole)
+            frames.append(frame)
+        return frames
+
+
+class RawFraming:
+    """Frames one behind the other, after the magic."""
+
+    __slots__ = ("_reader",)
+
+    may_return = True
+
+    def __init__(self) -> None:
+        self._reader = FrameReader()
+
+    def opening(self) -> bytes:
+        """Returns the magic."""
+        return MAGIC
+
+    def receive(self, data: bytes) -> list[Frame]:
+        """Returns the frames that ``data`` completes.
+
+        Raises:
+            AskrError: the bytes are no frames, or something else than askrd speaks.
+        """
+        return self._reader.read(data)
+
+    def answer(self) -> bytes:
+        """Returns nothing: there is no layer below that talks."""
+        return b""
+
+    def send(self, frames: list[bytes]) -> bytes:
+        """Returns the frames, joined."""
+        return frames[0] if len(frames) == 1 else b"".join(frames)
+
+    def close(self) -> bytes:
+        """Returns nothing: the end of the stream says it."""
+        return b""
+
+
+class WebSocketFraming:
+    """Frames in binary messages."""
+
+    def __init__(self, address: DaemonAddress) -> None:
+        """Prepares a handshake with ``address``."""
+        from websockets.client import ClientProtocol
+        from websockets.uri import parse_uri
+
+        scheme = "wss" if address.is_tls else "ws"
+        url = f"{scheme}:{address.url.partition(':')[2]}"
+        self._url = address.url
+        self._protocol: ClientProtocol = ClientProtocol(
+            parse_uri(url), subprotocols=[_subprotocol()], max_size=MESSAGE_BYTES_MAX
+        )
+        self._reader = FrameReader()
+        self._message: list[bytes] = []
+        self._held: list[bytes] = []
+        self._is_open = False
+
+    @property
+    def may_return(self) -> bool:
+        """Whether the close code lies below 4500."""
+        said = self._protocol.close_rcvd
+        return said is None or not 4500 <= said.code < 5000
+
+    def opening(self) -> bytes:
+        """Returns the handshake's request."""
+        request = self._protocol.connect()
+        self._protocol.send_request(request)
+        return b"".join(self._protocol.data_to_send())
+
+    def receive(self, data: bytes) -> list[Frame]:
+        """Returns the frames that ``data`` completes.
+
+        Raises:
+            CannotConnect: the handshake was refused, or something else than askrd answered.
+            AskrError: a message does not hold whole frames.
+        """
+        self._protocol.receive_data(data)
+        frames: list[Frame] = []
+        for event in self._protocol.events_received():
+            if not self._is_open:
+                self._opened()
+            else:
+                self._read(event, frames)
+        if self._protocol.handshake_exc is not None:
+            raise CannotConnect(self._url, f"the handshake failed: {self._protocol.handshake_exc}")
+        return frames
+
+    def answer(self) -> bytes:
+        """Returns pongs, a closing handshake, and frames that waited for the opening one."""
+        if self._is_open and self._held:
+            held, self._held = self._held, []
+            self._protocol.send_binary(b"".join(held))
+        return b"".join(self._protocol.data_to_send())
+
+    def send(self, frames: list[bytes]) -> bytes:
+        """Returns one message with the frames; they wait while the handshake lasts."""
+        if not self._is_open:
+            self._held += frames
+            return b""
+        if self._protocol.state.name == "OPEN":
+            self._protocol.send_binary(b"".join(frames))
+        return b"".join(self._protocol.data_to_send())
+
+    def close(self) -> bytes:
+        """Returns the closing handshake's first half."""
+        if self._is_open and self._protocol.state.name == "OPEN":
+            self._protocol.send_close(1000)
+        return b"".join(self._protocol.data_to_send())
+
+    def _opened(self) -> None:
+        if self._protocol.handshake_exc is not None:
+            return
+        if self._protocol.subprotocol != SUBPROTOCOL_BINARY:
+            raise CannotConnect(self._url, "a WebSocket server answers there that is no askrd")
+        self._is_open = True
+
+    def _read(self, event: object, frames: list[Frame]) -> None:
+        from websockets.frames import Frame as Piece, Opcode
+
+        if not isinstance(event, Piece):
+            return
+        if event.opcode is Opcode.TEXT:
+            raise Malformed("the daemon answered in text where binary frames were agreed")
+        if event.opcode not in {Opcode.BINARY, Opcode.CONT}:
+            return
+        self._message.append(bytes(event.data))
+        if not event.fin:
+            return
+        message, self._message = self._message, []
+        frames += self._reader.read(message[0] if len(message) == 1 else b"".join(message))
+        if not self._reader.is_between_frames:
+            raise Malformed("a message ends inside a frame")
+
+
+def _subprotocol() -> "Subprotocol":
+    from websockets.typing import Subprotocol
+
+    return Subprotocol(SUBPROTOCOL_BINARY)

@@ -1,0 +1,211 @@
+"""One life of an agent: connect, offer, answer, and in the end drain."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from askrd.sdk.answering import Answering
+from askrd.sdk.client import Client
+from askrd.sdk.conversation import ANSWER_TIMEOUT_S, Conversation
+from askrd.sdk.errors import lost
+from askrd.sdk.listening import Listener, tell
+from askrd.sdk.middleware import Middleware
+from askrd.sdk.readers import log_gap
+from askrd.sdk.service import Command, Service
+from askrd.sdk.subscriptions import Subscription
+from askrd.sdk.timers import Timers
+from askrd.sdk.values import Event, Gap
+from askrd.sdk.work import Work, logged
+from askrd.wire.bodies import Welcome
+from askrd.wire.errors import AskrError, ConnectionLost
+from askrd.wire.frames import Frame
+
+LOG = logging.getLogger("askrd.sdk")
+WITHDRAW_TIMEOUT_S = 2.0
+CANCEL_TIMEOUT_S = 1.0
+
+Hook = Callable[..., Any]
+
+
+class Voice(Client):
+    """The connection of an agent: a client that also answers.
+
+    Attributes:
+        conversation: what is said on it.
+        ended: fails when the daemon will not take the agent back.
+    """
+
+    def __init__(self, url: str | None, workspace: str | None, name: str, **options: Any) -> None:
+        super().__init__(url, workspace=workspace, name=name, kind="service", **options)
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ended.add_done_callback(_look_at)
+        self._connection.on_ended = self._end
+
+    @property
+    def conversation(self) -> Conversation:
+        """What is said on the connection."""
+        return self._conversation
+
+    def promise(self) -> asyncio.Future[Frame]:
+        """Returns a future for an answer of the daemon."""
+        return asyncio.get_running_loop().create_future()
+
+    def _end(self, error: AskrError) -> None:
+        if not self.ended.done():
+            self.ended.set_exception(error)
+
+
+class Life:
+    """What an agent is while it runs.
+
+    Attributes:
+        voice: its connection.
+        work: its tasks and threads.
+        loop: where it lives.
+    """
+
+    def __init__(
+        self,
+        voice: Voice,
+        *,
+        name: str,
+        services: dict[str, Service],
+        listeners: Sequence[Listener],
+        skins: Sequence[Middleware],
+        timers: Timers,
+        hooks: dict[str, list[Hook]],
+    ) -> None:
+        """Prepares everything that is said on the first connection and repeated on the others."""
+        self.loop = asyncio.get_running_loop()
+        self.voice = voice
+        self.work = Work(name, self.loop)
+        self._services = services
+        self._listeners: list[Listener] = []
+        self._timers = timers
+        self._hooks = hooks
+        conversation = voice.conversation
+        offers = conversation.offers
+        self._answering = Answering(
+            loop=self.loop, work=self.work, find=self._find, skins=skins, offers=offers
+        )
+        offers.on_call = self._answering.take
+        offers.on_cancel = self._answering.cancel
+        conversation.on_trouble = lambda error: LOG.warning("the daemon says: %s", error)
+        voice.on_connected = self._connected
+        voice.on_disconnected = self._disconnected
+        self._promises = [self._provide(service) for service in services.values()]
+        for listener in listeners:
+            self.listen(listener)
+
+    def _provide(self, service: Service) -> asyncio.Future[Frame]:
+        promise = self.voice.promise()
+        promise.add_done_callback(_look_at)
+        self.voice.conversation.offers.provide(service.provision(), promise=promise)
+        return promise
+
+    async def offered(self) -> None:
+        """Returns when the daemon has taken every service; from then on timers tick.
+
+        Raises:
+            AskrError: it refuses one of them.
+        """
+        await asyncio.gather(*self._promises)
+        self._timers.start(self.loop, self.work)
+
+    async def begin(self) -> None:
+        """Connects and waits until everything is offered, at most 10 s.
+
+        Raises:
+            CannotConnect: nobody answers.
+            AskrError: the daemon refuses the agent or one of its services.
+        """
+        await self.voice.connect()
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                await self.offered()
+        except TimeoutError as exc:
+            raise lost("the daemon did not say whether it takes the services") from exc
+
+    def offer(self, service: Service) -> None:
+        """Tells the daemon that a service is new or offers something else."""
+        promise = self._provide(service)
+        promise.add_done_callback(partial(_refused, service.name))
+
+    def listen(self, listener: Listener) -> None:
+        """Lets a listener hear from now on."""
+        self._listeners.append(listener)
+        listener.start(self.work)
+
+        def deliver(item: Event[Any] | Gap) -> None:
+            if isinstance(item, Gap):
+                log_gap(item)
+            else:
+                listener.take(item)
+
+        def fail(error: AskrError) -> None:
+            LOG.debug("%s listens no more: %s", listener.name, error)
+
+        self.voice.conversation.subscribe(listener.pattern, Subscription(deliver, fail))
+
+    async def drain(self, timeout: float) -> list[str]:
+        """Ends it: nothing new, then at most ``timeout`` seconds for what runs, then goodbye.
+
+        Returns:
+            names of synchronous functions that still run; no one can end a thread.
+        """
+        self._timers.stop()
+        for listener in self._listeners:
+            listener.stop()
+        await self._withdraw()
+        self._answering.is_draining = True
+        if not await self.work.wait(timeout):
+            LOG.warning("not everything ended in time; it is cancelled")
+        self._answering.cancel_all("draining")
+        await self.work.finish(CANCEL_TIMEOUT_S)
+        await self.voice.close()
+        self.work.close()
+        self.voice.ended.cancel()
+        return self.work.busy
+
+    async def _withdraw(self) -> None:
+        if not self.voice.is_connected or not self._services:
+            return
+        promises = []
+        for name in self._services:
+            promises.append(self.voice.promise())
+            self.voice.conversation.offers.withdraw(name, promise=promises[-1])
+        _, late = await asyncio.wait(promises, timeout=WITHDRAW_TIMEOUT_S)
+        for promise in promises:
+            if promise in late:
+                promise.cancel()
+            elif (exc := promise.exception()) is not None:
+                LOG.debug("withdrawing failed: %s", exc)
+
+    def _find(self, address: str) -> Command | None:
+        name, _, command = address.partition(".")
+        service = self._services.get(name)
+        return service.commands.get(command) if service else None
+
+    def _connected(self, welcome: Welcome) -> None:
+        self._tell(self._hooks["connected"], welcome)
+
+    def _disconnected(self, error: ConnectionLost) -> None:
+        self._tell(self._hooks["disconnected"], error)
+
+    def _tell(self, hooks: Iterable[Hook], fact: object) -> None:
+        for hook in hooks:
+            name = getattr(hook, "__qualname__", "a hook")
+            self.work.start(tell(self.work, hook, fact), logged(name))
+
+
+def _refused(service: str, promise: asyncio.Future[Frame]) -> None:
+    if not promise.cancelled() and (exc := promise.exception()) is not None:
+        LOG.error("the daemon does not take what '%s' offers now: %s", service, exc)
+
+
+def _look_at(promise: asyncio.Future[Any]) -> None:
+    """Takes note of an error nobody may wait for, so that asyncio does not complain."""
+    if not promise.cancelled():
+        promise.exception()

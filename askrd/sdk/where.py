@@ -1,0 +1,142 @@
+"""Where to look for the daemon when nobody says, and for which workspace."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from askrd.wire.addresses import (
+    LOOPBACK_URL,
+    RECORD_NAME,
+    DaemonAddress,
+    parse_url,
+    runtime_socket,
+    temp_directory,
+)
+from askrd.wire.errors import BadRequest
+from askrd.wire.names import check_workspace, shown
+
+PROJECT_FILE = ".askr.toml"
+_FILE_BYTES_MAX = 64 * 1024
+_PLACES_MAX = 8
+_NOT_BUILT = ("ASKR_CONTEXT", "ASKR_KEY_FILE")
+
+
+class _Record(msgspec.Struct):
+    """What is of interest in the file that a daemon leaves beside its socket."""
+
+    addresses: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What to connect to.
+
+    Attributes:
+        addresses: places to try, in this order, until one answers.
+        workspace: canonical name; empty for the daemon's own.
+    """
+
+    addresses: tuple[DaemonAddress, ...]
+    workspace: str = ""
+
+    @property
+    def url(self) -> str:
+        """The places, for people."""
+        return ", ".join(address.url for address in self.addresses)
+
+
+def find(
+    url: str | None = None,
+    workspace: str | None = None,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    cwd: Path | None = None,
+) -> Where:
+    """Returns where to connect: what is given, else the environment, the project, the usual places.
+
+    Args:
+        url: where the daemon is; None to look for it.
+        workspace: None for `ASKR_WORKSPACE`, the project's, or the daemon's own.
+        environ: `ASKR_URL` and `ASKR_WORKSPACE` are read, and what names the runtime directory.
+        cwd: where the search for the nearest `.askr.toml` begins; None = the current directory.
+
+    Raises:
+        BadRequest: a URL, a workspace or the project's file is wrong, or the environment asks for
+            something that is not built yet.
+    """
+    for name in _NOT_BUILT:
+        if environ.get(name):
+            raise BadRequest(f"{name} is set, which is not built yet: unset it")
+    url = url or environ.get("ASKR_URL") or None
+    workspace = workspace or environ.get("ASKR_WORKSPACE") or None
+    if url is None or workspace is None:
+        project = _project(cwd)
+        url = url or project.get("url")
+        workspace = workspace or project.get("workspace")
+    return Where(
+        addresses=(parse_url(url),) if url else _usual(environ),
+        workspace=check_workspace(workspace) if workspace else "",
+    )
+
+
+def _usual(environ: Mapping[str, str]) -> tuple[DaemonAddress, ...]:
+    """Returns the default socket and what the daemon's record says, when ours, then the port."""
+    uid = os.getuid()
+    path = Path(runtime_socket(environ, uid, temp_directory(environ)))
+    places: list[DaemonAddress] = []
+    try:
+        if path.parent.stat().st_uid == uid or environ.get("RUNTIME_DIRECTORY"):
+            if path.is_socket():
+                places.append(DaemonAddress("unix", path=str(path)))
+            places += _recorded(path.with_name(RECORD_NAME))
+    except OSError:
+        places = []
+    port = parse_url(LOOPBACK_URL)
+    return tuple(dict.fromkeys([*places, port]))
+
+
+def _recorded(path: Path) -> list[DaemonAddress]:
+    """Returns where the daemon that wrote `askrd.json` listens, or listened."""
+    try:
+        with path.open("rb") as file:
+            record = msgspec.json.decode(file.read(_FILE_BYTES_MAX), type=_Record)
+        return [parse_url(url) for url in record.addresses[:_PLACES_MAX]]
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, BadRequest):
+        return []
+
+
+def _project(cwd: Path | None) -> dict[str, str]:
+    """Returns what the nearest `.askr.toml` upwards says about url and workspace."""
+    try:
+        start = cwd or Path.cwd()
+    except OSError:  # the current directory has been deleted
+        return {}
+    for folder in (start, *start.parents):
+        path = folder / PROJECT_FILE
+        try:
+            if path.is_file():
+                return _read(path)
+        except OSError:
+            continue  # a folder above that may not be read
+    return {}
+
+
+def _read(path: Path) -> dict[str, str]:
+    import tomllib
+
+    try:
+        with path.open("rb") as file:
+            table = tomllib.loads(file.read(_FILE_BYTES_MAX).decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise BadRequest(f"{path} is not TOML: {exc}") from exc
+    found = {}
+    for name in ("url", "workspace"):
+        value = table.get(name)
+        if value is not None and not isinstance(value, str):
+            raise BadRequest(f"{path}: {name} is {shown(str(value))}, which is no text; quote it")
+        if value:
+            found[name] = value
+    return found

@@ -1,0 +1,368 @@
+"""The blocking client: the names of `askrd.Client` without an event loop, for scripts and threads.
+
+It works inside a running event loop too (a notebook), because it has none. Importing it loads
+neither asyncio nor, unless it is spoken, WebSocket.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from askrd.sdk.answers import emitted_in, guard_of, outcome_in, ttl_ms_of
+from askrd.sdk.blocking import READY_TIMEOUT_S, Answer, BlockingConnection
+from askrd.sdk.blocking_readers import EventReader
+from askrd.sdk.blocking_state import State
+from askrd.sdk.composition import head_bytes
+from askrd.sdk.conversation import ANSWER_TIMEOUT_S, Conversation
+from askrd.sdk.errors import refuse_unbuilt
+from askrd.sdk.shape import said
+from askrd.sdk.values import Emitted, Event, Gap, Outcome
+from askrd.sdk.where import find
+from askrd.wire.bodies import Welcome
+from askrd.wire.errors import ConnectionLost, DeadlineExceeded
+from askrd.wire.frames import Frame
+from askrd.wire.names import check_pattern, check_word
+
+CONNECT_TIMEOUT_S = 5.0
+
+
+def log(what: object) -> None:
+    """Says in the log what nobody asked to be told: a loss of events, a complaint of the daemon."""
+    import logging
+
+    logging.getLogger("askrd.sdk").warning("%s", what)
+
+
+class Client:
+    """A program connected to the daemon as a terminal; any thread may use it at any time.
+
+    It comes back by itself after a lost connection, listens again to what it listened to, and
+    fails what was under way with `ConnectionLost`.
+
+    Attributes:
+        state: the connected state.
+        on_gap: called with a `Gap` where events were lost and nobody asked for gaps; by default
+            the log says so.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        workspace: str | None = None,
+        key_file: None = None,
+        name: str | None = None,
+        kind: str = "terminal",
+        reconnect: bool = True,
+        connect_timeout: float = CONNECT_TIMEOUT_S,
+        answer_timeout: float = ANSWER_TIMEOUT_S,
+        on_connected: Callable[[Welcome], None] | None = None,
+        on_disconnected: Callable[[ConnectionLost], None] | None = None,
+    ) -> None:
+        """Prepares; nothing is dialled before `connect`.
+
+        Args:
+            url: where the daemon is; None looks at `ASKR_URL`, `.askr.toml`, the local socket
+                and port 8800.
+            workspace: None for the daemon's own.
+            key_file: not built yet; giving it is refused. The daemon asks for no key.
+            name: the name other peers see, a word.
+            kind: `terminal` or `service`.
+            reconnect: whether to come back by itself.
+            connect_timeout: seconds that one attempt may take.
+            answer_timeout: seconds that the daemon may take to answer what it answers itself.
+            on_connected: called with the daemon's `Welcome`, every time a connection begins. It
+                and the next one run in the client's own thread and must not ask the daemon.
+            on_disconnected: called with the `ConnectionLost`, every time one breaks.
+
+        Raises:
+            BadRequest: the URL, the workspace or the name is wrong.
+            TypeError: ``key_file`` was given.
+        """
+        refuse_unbuilt("Client", key_file=key_file)
+        where = find(url, workspace)
+        conversation = Conversation(
+            name=check_word(name or "client", "peer"), kind=kind, workspace=where.workspace
+        )
+        conversation.on_trouble = log
+        conversation.answer_timeout_s = answer_timeout
+        self._connection = BlockingConnection(
+            conversation,
+            partial(find, url, workspace),
+            reconnect=reconnect,
+            connect_timeout_s=connect_timeout,
+        )
+        self._connection.on_connected = on_connected
+        self._connection.on_disconnected = on_disconnected
+        self.state = State(self._connection)
+        self.on_gap: Callable[[Gap], None] = log
+
+    @property
+    def url(self) -> str:
+        """Where it is connected, or was last; empty before that."""
+        address = self._connection.address
+        return address.url if address else ""
+
+    @property
+    def welcome(self) -> Welcome | None:
+        """What the daemon said about itself and this peer; None before the first connection."""
+        return self._connection.conversation.welcome
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection now."""
+        return self._connection.conversation.is_open
+
+    # --- life -------------------------------------------------------------------------------
+
+    def connect(self) -> Welcome:
+        """Connects, and returns what the daemon says about itself and this peer.
+
+        Raises:
+            CannotConnect: nobody answers.
+            AskrError: the daemon refused; the code says why.
+        """
+        return self._connection.open()
+
+    def close(self) -> None:
+        """Says goodbye and closes; what is under way in other threads fails."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        self.connect()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # --- commands ---------------------------------------------------------------------------
+
+    def send(
+        self,
+        target: str,
+        payload: Any = None,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        as_: Any = None,
+        key: None = None,
+        idempotency_key: None = None,
+        wait: None = None,
+    ) -> Any:
+        """Sends a command and returns its value.
+
+        Ctrl-C cancels the command, on the daemon and at its handler, before it is raised.
+
+        Args:
+            target: an address: ``fetch``, ``agent.fetch``, ``agent@k3Tz9a.fetch``, ``$askr.peers``.
+            payload: any JSON value, bytes, or None; an object becomes keyword arguments.
+            timeout: seconds it may take; None = the service's default, else 30.
+            headers: strings by name, carried to the handler.
+            as_: a type to decode and check the value as.
+            key: not built yet; giving it is refused.
+            idempotency_key: not built yet; giving it is refused.
+            wait: not built yet; giving it is refused.
+
+        Raises:
+            CommandError: the handler answered with an error.
+            AskrError: the command failed otherwise; the code says how.
+            TypeError: an argument was given that is not built yet; nothing was sent.
+        """
+        refuse_unbuilt("send", key=key, idempotency_key=idempotency_key, wait=wait)
+        return self.call(target, payload, timeout=timeout, headers=headers, as_=as_).value
+
+    def call(
+        self,
+        target: str,
+        payload: Any = None,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        as_: Any = None,
+        key: None = None,
+        idempotency_key: None = None,
+        wait: None = None,
+    ) -> Outcome:
+        """Sends a command and returns its value with who gave it and how long it took.
+
+        Arguments and errors are those of `send`.
+        """
+        refuse_unbuilt("call", key=key, idempotency_key=idempotency_key, wait=wait)
+        data, coding = said(payload)
+        head = head_bytes(headers)
+        ttl_ms = ttl_ms_of(timeout)
+        answer = Answer()
+        connection = self._connection
+        id_, start = 0, time.monotonic()
+        try:
+            with connection.talking(timeout) as conversation:
+                start = time.monotonic()
+                id_ = conversation.call(
+                    target,
+                    data,
+                    coding,
+                    answer,
+                    ttl_ms=ttl_ms,
+                    head=head,
+                    guard_at=guard_of(start, timeout),
+                )
+            frame = answer.wait()
+        except KeyboardInterrupt:
+            if id_:
+                with connection.quietly() as conversation:
+                    conversation.cancel(id_)
+            raise
+        return outcome_in(frame, as_, (time.monotonic() - start) * 1000)
+
+    # --- events -----------------------------------------------------------------------------
+
+    def emit(
+        self, event: str, payload: Any = None, *, confirm: bool = False, retain: None = None
+    ) -> Emitted | None:
+        """Tells everyone who listens.
+
+        Args:
+            event: its name, without wildcards.
+            payload: any JSON value, bytes, or None.
+            confirm: wait for the daemon to say how many it was put before.
+            retain: not built yet; giving it is refused.
+
+        Returns:
+            the confirmation, or None when none was asked for.
+
+        Raises:
+            AskrError: it could not be sent; the code says why.
+            TypeError: an argument was given that is not built yet; nothing was sent.
+        """
+        refuse_unbuilt("emit", retain=retain)
+        data, coding = said(payload)
+        if not confirm:
+            with self._connection.talking() as conversation:
+                conversation.emit(event, data, coding)
+            return None
+        answer = Answer()
+        with self._connection.talking() as conversation:
+            guard_at = time.monotonic() + conversation.answer_timeout_s
+            conversation.emit(event, data, coding, promise=answer, guard_at=guard_at)
+        frame: Frame = answer.wait()
+        return emitted_in(frame)
+
+    def listen(
+        self,
+        *patterns: str,
+        count: int | None = None,
+        timeout: float | None = None,
+        idle: float | None = None,
+        gaps: bool = False,
+    ) -> EventReader:
+        """Returns an iterator of events; it listens from now on, until it goes or is closed.
+
+        Args:
+            *patterns: names of events; `*` stands for a segment or part of one, `**` for the rest.
+            count: end after so many.
+            timeout: end after so many seconds; `DeadlineExceeded` when ``count`` did not come.
+            idle: end when nothing came for so many seconds.
+            gaps: also yield a `Gap` where events were lost, instead of telling `on_gap`.
+
+        Raises:
+            AskrError: the daemon refused, or is not there.
+            TypeError: there is no pattern.
+        """
+        if not patterns:
+            raise TypeError("listen to what? Give at least one pattern; '**' is everything")
+        return EventReader(
+            self._connection,
+            patterns,
+            count=count,
+            timeout=timeout,
+            idle=idle,
+            gaps=gaps,
+            on_gap=self._tell_gap,
+        )
+
+    def on(self, pattern: str, callback: Callable[[Event[Any]], object]) -> Callable[[], None]:
+        """Calls ``callback`` with each event that fits ``pattern``, in a thread of its own.
+
+        Args:
+            pattern: as for `listen`.
+            callback: gets events in order, one at a time; when it raises, it gets no more.
+
+        Returns:
+            a function that ends it.
+
+        Raises:
+            AskrError: the daemon refused, or is not there.
+        """
+        events = self.listen(check_pattern(pattern))
+
+        def follow() -> None:
+            try:
+                for event in events:
+                    if isinstance(event, Event):
+                        callback(event)
+            except ConnectionLost:
+                return
+            finally:
+                events.close()
+
+        threading.Thread(target=follow, name=f"askr-on-{pattern}", daemon=True).start()
+        return events.close
+
+    # --- who is there -----------------------------------------------------------------------
+
+    def services(self) -> list[dict[str, Any]]:
+        """Returns a row per instance: service, instance, version, state, commands and more."""
+        rows: list[dict[str, Any]] = self.send("$askr.services")
+        return rows
+
+    def peers(self) -> list[dict[str, Any]]:
+        """Returns a row per connected peer: id, kind, name, via, address, services, since."""
+        rows: list[dict[str, Any]] = self.send("$askr.peers")
+        return rows
+
+    def describe(self, target: str) -> dict[str, Any]:
+        """Returns what is known about a service, a command or an event.
+
+        Raises:
+            AskrError: nothing is known; the code says of what.
+        """
+        described: dict[str, Any] = self.send("$askr.describe", {"target": target})
+        return described
+
+    def ping(self) -> dict[str, Any]:
+        """Returns the daemon's id, version, protocol, build and time."""
+        answer: dict[str, Any] = self.send("$askr.ping", timeout=READY_TIMEOUT_S)
+        return answer
+
+    def stats(self) -> dict[str, Any]:
+        """Returns the daemon's counters."""
+        counters: dict[str, Any] = self.send("$askr.stats", timeout=READY_TIMEOUT_S)
+        return counters
+
+    def wait_for(self, service: str, timeout: float = 10.0) -> dict[str, Any]:
+        """Waits until somebody provides ``service``, and returns its row of `services`.
+
+        Raises:
+            DeadlineExceeded: nobody did within ``timeout`` seconds.
+        """
+        check_word(service, "service")
+        with self.listen("$askr.service.*", timeout=timeout) as news:
+            while True:
+                for row in self.services():
+                    if row.get("service") == service and row.get("state") == "active":
+                        return row
+                if next(news, None) is None:
+                    raise DeadlineExceeded(
+                        f"no instance of '{service}' came within {timeout:g} s", at="client"
+                    )
+
+    def _tell_gap(self, gap: Gap) -> None:
+        self.on_gap(gap)
