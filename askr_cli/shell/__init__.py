@@ -1,0 +1,1 @@
+"""The interactive terminal: one open connection, the same verbs, live names under Tab."""

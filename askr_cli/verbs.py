@@ -1,0 +1,224 @@
+"""The table of verbs: everything `askr` can be told, in the order help shows it.
+
+A verb's function is named by text and imported when it is needed, so that `askr send` never pays
+for the shell. The function takes a `Terminal` and its own arguments, described with typer's
+`Annotated[..., typer.Argument(...)]` and `typer.Option(...)`, and returns an exit code. Options
+that every verb has (`--url`, `--json` and so on) are in the `Terminal`, not among its arguments.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+from askrd.wire.errors import InternalError
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One thing that `askr` can be told.
+
+    Attributes:
+        name: what is typed: one word, or two for a verb of a group (`state get`).
+        summary: one line for the list of verbs.
+        where: `module:function` that carries it out.
+        examples: command lines, each with a few words that say what it does.
+        writes: whether it changes something outside the terminal.
+        shows_frame: whether it has `--dry-run`, because it says one thing to the daemon.
+        hidden: whether help leaves it out, because programs call it and people do not.
+    """
+
+    name: str
+    summary: str
+    where: str
+    examples: tuple[tuple[str, str], ...] = field(default=())
+    writes: bool = False
+    shows_frame: bool = True
+    hidden: bool = False
+
+    def function(self) -> Callable[..., int]:
+        """Imports and returns the function that carries the verb out."""
+        module, _, name = self.where.partition(":")
+        found: Any = getattr(import_module(module), name)
+        if not callable(found):
+            raise InternalError(f"{self.where} is not a verb")
+        return found  # type: ignore[no-any-return]
+
+
+_COMMANDS = "askr_cli.commands"
+
+VERBS = (
+    Verb(
+        "send",
+        "send a command and print its value",
+        f"{_COMMANDS}.send:send",
+        (
+            ("askr send fetch", "the command fetch of whoever offers it"),
+            ("askr send agent.crawl url=https://example.org depth:=2", "with named arguments"),
+            ("""askr send agent.crawl '{"depth": 2}' --timeout 5s""", "with a JSON payload"),
+            ("echo '[1, 2]' | askr send sum -", "with a payload from standard input"),
+            ("askr send agent@k3Tz9a.fetch --json", "one instance; the whole answer as JSON"),
+        ),
+        writes=True,
+    ),
+    Verb(
+        "emit",
+        "emit an event to everyone who listens",
+        f"{_COMMANDS}.emit:emit",
+        (
+            ("askr emit DEPLOYED version=1.2", "an event with a payload"),
+            ("askr emit TICK --count 10 --every 1s", "ten of them, one a second"),
+            ("askr emit orders.paid id:=7 --require-listener", "exit 5 when nobody listens"),
+        ),
+        writes=True,
+    ),
+    Verb(
+        "listen",
+        "print events as they come",
+        f"{_COMMANDS}.listen:listen",
+        (
+            ("askr listen FETCHED_TIME", "until Ctrl-C"),
+            ("askr listen 'orders.**' 'FETCHED_*' --json", "two patterns, one JSON object a line"),
+            ("askr listen FETCHED_TIME --count 3 --timeout 10s", "exit 124 when fewer came"),
+            ("askr listen 'orders.*' --fields payload.id,from.service", "chosen fields only"),
+        ),
+    ),
+    Verb(
+        "state get",
+        "print the value of a key",
+        f"{_COMMANDS}.state:get",
+        (
+            ("askr state get config/theme", "its value"),
+            ("askr state get config/theme --json", "with its revision"),
+        ),
+    ),
+    Verb(
+        "state set",
+        "set a key to a value",
+        f"{_COMMANDS}.state:set_",
+        (
+            ("""askr state set config/theme '"dark"'""", "a JSON value"),
+            ("askr state set config active:=true name=west", "an object"),
+            ("askr state set config/theme 1 --if-rev 7", "only if its revision is still 7"),
+            ("askr state set lock/a 1 --if-rev 0", "only if it does not exist"),
+        ),
+        writes=True,
+    ),
+    Verb(
+        "state rm",
+        "delete a key",
+        f"{_COMMANDS}.state:rm",
+        (
+            ("askr state rm config/theme", "exit 5 when there is no such key"),
+            ("askr state rm config/theme --if-rev 7", "only if its revision is still 7"),
+        ),
+        writes=True,
+    ),
+    Verb(
+        "state ls",
+        "list keys and values",
+        f"{_COMMANDS}.state:ls",
+        (
+            ("askr state ls", "everything"),
+            ("askr state ls config --json", "what is at or below config, as one JSON array"),
+        ),
+    ),
+    Verb(
+        "state watch",
+        "print changes as they come",
+        f"{_COMMANDS}.state:watch",
+        (
+            ("askr state watch config", "what changes at or below config"),
+            ("askr state watch config --initial --json", "what is there first, then the changes"),
+        ),
+    ),
+    Verb(
+        "services",
+        "list services and their instances",
+        f"{_COMMANDS}.registry:services",
+        (("askr services", "a table"), ("askr services --json", "one JSON array")),
+    ),
+    Verb(
+        "describe",
+        "explain a service, a command or an event",
+        f"{_COMMANDS}.describe:describe",
+        (
+            ("askr describe agent", "a service with its commands and events"),
+            ("askr describe agent.crawl", "a command with its arguments"),
+        ),
+    ),
+    Verb(
+        "peers",
+        "list who is connected",
+        f"{_COMMANDS}.registry:peers",
+        (("askr peers", "a table"), ("askr peers --json", "one JSON array")),
+    ),
+    Verb(
+        "ping",
+        "measure the round trip to the daemon",
+        f"{_COMMANDS}.ping:ping",
+        (("askr ping", "exit 7 when there is no daemon"), ("askr ping --json", "for scripts")),
+    ),
+    Verb(
+        "top",
+        "watch rates, delays and queues live",
+        "askr_cli.top.verb:top",
+        (("askr top", "q leaves"), ("askr top --once --json", "one snapshot for scripts")),
+        shows_frame=False,
+    ),
+    Verb(
+        "shell",
+        "open the interactive shell",
+        "askr_cli.shell.verb:shell",
+        (
+            ("askr shell", "the same verbs, with completion; Ctrl-D leaves"),
+            ("askr shell -c 'send fetch; services'", "a line for scripts"),
+        ),
+        writes=True,
+        shows_frame=False,
+    ),
+    Verb(
+        "demo",
+        "take a guided tour on a temporary daemon",
+        "askr_cli.demo:demo",
+        (("askr demo", "starts a daemon and a service, shows them, stops them"),),
+        shows_frame=False,
+    ),
+    Verb(
+        "completion",
+        "print or install completion for your shell",
+        f"{_COMMANDS}.completion:completion",
+        (
+            ("askr completion bash", "the script"),
+            ("askr completion zsh install", "puts it where zsh finds it"),
+        ),
+        shows_frame=False,
+    ),
+    Verb(
+        "help",
+        "explain a verb, with examples",
+        f"{_COMMANDS}.help:help_",
+        (
+            ("askr help send", "one verb"),
+            ("askr help exits", "the exit codes; askr help options: what every verb takes"),
+            ("askr help --json", "the tree of verbs for programs"),
+        ),
+        shows_frame=False,
+    ),
+    Verb(
+        "__complete",
+        "print what may follow; the scripts of completion call it",
+        f"{_COMMANDS}.completion:complete",
+        shows_frame=False,
+        hidden=True,
+    ),
+)
+"""Every verb, in the order of `askr help`."""
+
+GROUPS = {"state": "read, write and watch the workspace's connected state"}
+"""First words of two-word verbs, with the summary of each group."""
+
+
+def verb_of(name: str) -> Verb | None:
+    """Returns the verb that is typed as ``name``, or None."""
+    return next((verb for verb in VERBS if verb.name == name), None)
