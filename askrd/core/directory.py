@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 from askrd.core import commands, report
@@ -14,8 +12,6 @@ from askrd.wire.bodies import Json, dump
 from askrd.wire.errors import BadRequest, CommandUnknown, PayloadTooLarge
 from askrd.wire.frames import Coding, Frame, Kind
 from askrd.wire.names import nearest, shown
-
-Answer = Callable[[Switchboard, Session, Json], Json]
 
 
 def call(board: Switchboard, session: Session, frame: Frame, raw: bytes) -> None:
@@ -35,9 +31,9 @@ def _answer(board: Switchboard, session: Session, frame: Frame) -> None:
         PayloadTooLarge: the answer does not fit into one frame.
     """
     name = frame.name.decode("utf-8", "replace")
-    command = COMMANDS.get(name)
+    command = report.COMMANDS.get(name)
     if command is None:
-        close = nearest(name, COMMANDS)
+        close = nearest(name, report.COMMANDS)
         hint = f" Did you mean: {', '.join(close)}?" if close else ""
         raise CommandUnknown(f"the daemon has no {shown(name)}.{hint}", details={"nearest": close})
     value = command(board, session, _argument(frame))
@@ -67,13 +63,3 @@ def _argument(frame: Frame) -> Json:
         return msgspec.json.decode(frame.payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise BadRequest(f"the payload is not JSON: {exc}") from exc
-
-
-COMMANDS: dict[str, Answer] = {
-    "$askr.describe": report.describe,
-    "$askr.peers": report.peers,
-    "$askr.ping": report.ping,
-    "$askr.services": report.services,
-    "$askr.stats": report.statistics,
-}
-"""Every command of the daemon, by address."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from askrd.core import roster
 from askrd.core.destinations import Instance, Route, Service
 from askrd.core.session import Session
@@ -61,6 +63,8 @@ def describe(board: Switchboard, session: Session, argument: Json) -> Json:
     if not isinstance(target, str) or not target:
         raise BadRequest('describe takes {"target": "agent"}, an address or an event')
     workspace = session.in_open_workspace
+    if target in COMMANDS:
+        return _describe_own(board, target)
     service = workspace.destinations.services.get(target)
     if service is not None:
         return _describe_service(target, service)
@@ -97,6 +101,21 @@ def _describe_command(target: str, route: Route) -> Json:
         "response": spec.response,
         "guarantees": GUARANTEES["command"],
         "instances": [roster.service_row(member) for member in members],
+    }
+
+
+def _describe_own(board: Switchboard, target: str) -> Json:
+    return {
+        "target": target,
+        "command": target,
+        "doc": (COMMANDS[target].__doc__ or "").partition("\n")[0],
+        "reply": "value",
+        "timeout_ms": board.limits.command_timeout_ms,
+        "idempotent": True,
+        "request": None,
+        "response": None,
+        "guarantees": GUARANTEES["command"],
+        "instances": [],
     }
 
 
@@ -234,3 +253,15 @@ def _peer(board: Switchboard, session: Session) -> dict[str, Json]:
         "outbox_bytes": size,
         "dropped": session.outbox.dropped,
     }
+
+
+Answer = Callable[[Switchboard, Session, Json], Json]
+
+COMMANDS: dict[str, Answer] = {
+    "$askr.describe": describe,
+    "$askr.peers": peers,
+    "$askr.ping": ping,
+    "$askr.services": services,
+    "$askr.stats": statistics,
+}
+"""Every command of the daemon, by address."""

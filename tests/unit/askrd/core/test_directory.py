@@ -2,9 +2,10 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from askrd.core.directory import COMMANDS
+from askrd.core.report import COMMANDS
 from askrd.wire.frames import Coding, Frame, Kind
 from tests.unit.askrd.core.desk import SECOND, Desk, Mate, body, json
 
@@ -171,3 +172,20 @@ def test_counters_are_current_within_one_read() -> None:
         me.say(emit, emit, Frame(kind=Kind.CALL, id=1, name=b"$askr.stats"), emit)
         assert body(me.heard()[0])["totals"]["events"] == 3
         assert desk.router.board.totals.events == 4
+
+
+def test_the_daemons_own_commands_are_described_too() -> None:
+    desk = Desk()
+    me = desk.join()
+    me.say(
+        Frame(
+            kind=Kind.CALL,
+            id=1,
+            name=b"$askr.describe",
+            payload=b'{"target":"$askr.ping"}',
+            coding=Coding.JSON,
+        )
+    )
+    (reply,) = me.heard()
+    told = msgspec.json.decode(reply.payload)
+    assert (told["command"], told["doc"]) == ("$askr.ping", "Says who answers.")
