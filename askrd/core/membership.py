@@ -61,7 +61,9 @@ def _identify(board: Switchboard, session: Session, opening: Opening, workspace:
     if wanted:
         holder = workspace.sessions.get(wanted)
         if holder is not None and opening.resume and holder.secret == opening.resume:
-            board.close(holder, 4505, "another connection took over this identity")
+            reason = "another connection took over this identity"
+            board.tell(holder, Kind.BYE, 0, {"reason": reason})
+            board.close(holder, 4505, reason)
             leave(board, holder, "superseded")
             holder = None
         if holder is None:

@@ -42,7 +42,7 @@ class Sniffer(asyncio.Protocol):
         self._opened = opened
         self._chosen = chosen
         self._events = events
-        self._limits = limits
+        self._text_bytes_max = limits.payload_bytes_max * 4 // 3 + OVERHEAD_BYTES_MAX
         self._first = b""
         self._transport: asyncio.Transport | None = None
         self._session: Session | None = None
@@ -71,23 +71,21 @@ class Sniffer(asyncio.Protocol):
         if first.startswith(MAGIC):
             self._enter(RawDoor(self._relay, session, transport), first[len(MAGIC) :])
         elif first.startswith(b"{"):
-            line_bytes_max = self._limits.payload_bytes_max * 4 // 3 + OVERHEAD_BYTES_MAX
             door = LineDoor(
                 self._relay,
                 session,
                 transport,
                 events=self._events,
-                line_bytes_max=line_bytes_max,
+                line_bytes_max=self._text_bytes_max,
             )
             self._enter(door, first)
         elif first.startswith(_UPGRADE):
-            message_bytes_max = self._limits.payload_bytes_max * 4 // 3 + OVERHEAD_BYTES_MAX
             web = WebSocketDoor(
                 self._relay,
                 session,
                 transport,
                 events=self._events,
-                message_bytes_max=message_bytes_max,
+                message_bytes_max=self._text_bytes_max,
             )
             self._enter(web, first)
         elif not any(word.startswith(first) for word in (MAGIC, _UPGRADE, *_METHODS)):

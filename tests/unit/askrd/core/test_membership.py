@@ -67,6 +67,7 @@ def test_the_secret_takes_an_identity_over() -> None:
     me.call(7)
     again = desk.join("agent", instance="i0", resume="s0")
     assert desk.closes == [(agent, 4505)]
+    assert agent.heard()[-1].kind == Kind.BYE, "whoever is closed is told first"
     assert me.fails() == {7: "instance_lost"}
     assert again.welcome["instance"] == "i0"
     assert again.welcome["resume"] == "s2", "each session has its own secret"
