@@ -22,7 +22,7 @@ from askrd.config import (
     load,
     toml_value,
 )
-from askrd.version import VERSION
+from askrd.version import BUILD, VERSION
 from askrd.wire.errors import AskrError, InternalError
 
 EXIT_FAILED = 1
@@ -63,9 +63,10 @@ def _version(context: typer.Context, asked: bool) -> None:  # noqa: FBT001  # ty
     if not asked:
         return
     if context.obj:
-        _say(json.dumps({"version": VERSION, "protocol": "askr/1", "python": _python()}))
+        facts = {"version": VERSION, "build": BUILD, "protocol": "askr/1", "python": _python()}
+        _say(json.dumps(facts))
     else:
-        _say(f"askrd {VERSION} (askr/1, Python {_python()})")
+        _say(f"askrd {VERSION} ({BUILD}, askr/1, Python {_python()})")
     raise typer.Exit
 
 

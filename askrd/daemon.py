@@ -22,7 +22,7 @@ from askrd.host.signals import StopSignals
 from askrd.host.systemd import Notifier
 from askrd.host.unix_socket import BoundSocket, bind_unix, release_unix
 from askrd.relay import Relay
-from askrd.version import VERSION
+from askrd.version import BUILD, VERSION
 
 DRAIN_POLL_S = 0.02
 """How often a drain looks whether commands are still in flight."""
@@ -65,7 +65,7 @@ def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
 def build_name() -> str:
     """Says how the hot path runs, for people: interpreter and event loop."""
     loop = "asyncio" if _loop_factory() is None else "uvloop"
-    return f"pure Python {platform.python_version()}, {loop}"
+    return f"{BUILD}, Python {platform.python_version()}, {loop}"
 
 
 class RunningDaemon:

@@ -136,7 +136,7 @@ def _line(text: str, columns: int, style: str = "") -> Text:
 
 def _header(view: View, looks: Looks, columns: int) -> list[Text]:
     daemon = view.snapshot.daemon
-    kind, _, _ = daemon.build.partition(" ")
+    kind, _, _ = daemon.build.partition(",")
     build = f" ({kind})" if kind else ""
     sessions = view.snapshot.total("sessions") or len(view.peers)
     who = (

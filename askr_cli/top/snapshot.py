@@ -12,7 +12,7 @@ class Daemon:
     Attributes:
         id: of the daemon.
         version: of its software.
-        build: how it was built, `pure` or `compiled` first.
+        build: how it was built, `pure` or `compiled` first, then commas.
         workspace: whose numbers these are.
         epoch: changes with each start.
         uptime_ms: milliseconds since it started.

@@ -12,6 +12,7 @@ from askrd.core.session import Entry, Session
 from askrd.core.statistics import RECENT_MASK
 from askrd.core.switchboard import Switchboard
 from askrd.core.wheel import NEVER_US
+from askrd.wire import header
 from askrd.wire.errors import (
     AskrError,
     BadRequest,
@@ -23,8 +24,8 @@ from askrd.wire.errors import (
 )
 from askrd.wire.frames import (
     FLAG_HEAD,
-    HEADER,
     HEADER_REST_BYTES,
+    SIZE_BYTES,
     Coding,
     Frame,
     Kind,
@@ -68,18 +69,14 @@ def _dispatch(board: Switchboard, entry: Entry, tail: int, rest: bytes) -> None:
     caller.asking[caller_id] = callee.asked[rid] = entry
     route.statistics.calls += 1
     ttl_ms = min(max(1, (deadline_us - board.now_us) // 1000), TTL_MS_MAX)
-    stamp, name = caller.origin, route.name
-    size = HEADER_REST_BYTES + len(stamp) + len(name) + len(rest)
-    header = HEADER.pack(size, Kind.CALL, len(stamp), len(name), rid, ttl_ms, tail)
-    _put(board, callee, (header, stamp, name + rest))
-
-
-def _put(board: Switchboard, session: Session, pieces: tuple[bytes, bytes, bytes]) -> None:
-    lane = session.outbox.urgent
-    if not lane:
-        board.dirty.append(session)
-    lane += pieces
-    board.queued_bytes += sum(map(len, pieces))
+    named = route.name + rest
+    size = HEADER_REST_BYTES + len(named)
+    board.put(
+        callee,
+        header.stamped(
+            size, Kind.CALL, len(route.name), rid, ttl_ms, tail, caller.origin, named, 0, len(named)
+        ),
+    )
 
 
 def _park(
@@ -229,11 +226,14 @@ def _settle(board: Switchboard, session: Session, frame: Frame, raw: bytes, entr
 def _pass(
     board: Switchboard, caller: Session, id_: int, member: Instance, frame: Frame, raw: bytes
 ) -> None:
-    stamp = member.stamp
-    rest = raw[HEADER_BYTES:]
     tail = frame.coding | frame.flags << 8 | frame.hops << 16
-    size = HEADER_REST_BYTES + len(stamp) + len(rest)
-    _put(board, caller, (HEADER.pack(size, frame.kind, len(stamp), 0, id_, 0, tail), stamp, rest))
+    size = len(raw) - SIZE_BYTES
+    board.put(
+        caller,
+        header.stamped(
+            size, frame.kind, 0, id_, 0, tail, member.stamp, raw, HEADER_BYTES, len(raw)
+        ),
+    )
 
 
 def _asked(board: Switchboard, session: Session, frame: Frame) -> Entry | None:

@@ -6,9 +6,10 @@ from askrd.core.admission import check_flags, check_id, check_payload
 from askrd.core.session import Session
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
+from askrd.wire import header
 from askrd.wire.bodies import Emitted, Json, dump
 from askrd.wire.errors import BadRequest, LimitExceeded, NotFound
-from askrd.wire.frames import HEADER, HEADER_REST_BYTES, STAMP_TIME, Coding, Frame, Kind
+from askrd.wire.frames import HEADER_REST_BYTES, STAMP_TIME, Coding, Frame, Kind
 from askrd.wire.limits import HEADER_BYTES
 from askrd.wire.names import check_pattern, check_subject
 
@@ -90,9 +91,10 @@ def _deliver(
     """Builds the event once and gives the same object to every listener."""
     workspace.seq += 1
     stamp = STAMP_TIME.pack(board.now_us + board.wall_offset_us) + origin
-    size = HEADER_REST_BYTES + len(stamp) + len(rest)
-    header = HEADER.pack(size, Kind.EVENT, len(stamp), len(name), workspace.seq, 0, tail)
-    data = header + stamp + rest
+    size = HEADER_REST_BYTES + len(rest)
+    data = header.stamped(
+        size, Kind.EVENT, len(name), workspace.seq, 0, tail, stamp, rest, 0, len(rest)
+    )
     for listener in listeners:
         board.send_event(listener, data)
     board.totals.events += 1

@@ -16,13 +16,15 @@ from askrd.core.gate import Gated
 from askrd.core.session import Phase, Session
 from askrd.core.statistics import RECENT_MASK
 from askrd.core.switchboard import Daemon, Switchboard
+from askrd.wire import header
 from askrd.wire.errors import AskrError
-from askrd.wire.frames import HEADER, STAMP_TIME, Kind
+from askrd.wire.frames import HEADER_REST_BYTES, STAMP_TIME, Kind
 from askrd.wire.limits import ASKED_MAX, DEFAULT_LIMITS, HEADER_BYTES, ID_MAX, Limits
 
 _UNUSUAL = 0xFFF8_EFFC
 """Bits of the tail that leave the fast path: the last byte, hops ≥ 8, flags but SEALED, coding > 3."""
 _CALL, _REPLY, _EMIT, _EVENT = int(Kind.CALL), int(Kind.REPLY), int(Kind.EMIT), int(Kind.EVENT)
+_CLOSING, _CLOSED = Phase.CLOSING, Phase.CLOSED
 _FORGET_US = 60_000_000
 
 
@@ -57,7 +59,7 @@ class Router:
         self.board.now_us = self.board.started_us = now_us
         self.board.wall_offset_us = wall_offset_us
         self._fast = fast
-        self._fast_size_max = limits.payload_bytes_max
+        self._fast_size_max = HEADER_REST_BYTES + limits.payload_bytes_max
         self._in_flight_max = limits.commands_in_flight_max
         self._forget_at_us = now_us + _FORGET_US
         self.dirty = self.board.dirty
@@ -104,9 +106,9 @@ class Router:
 
     def feed(self, session: Session, data: bytes, now_us: int) -> None:
         """Takes in bytes of ``session``, cut anywhere; raises nothing, whatever they are."""
-        if session.phase >= Phase.CLOSING:
+        if session.phase is _CLOSING or session.phase is _CLOSED:
             return
-        board = self.board
+        board, totals = self.board, self.board.totals
         board.now_us = session.heard_us = now_us
         session.bytes_in += len(data)
         if session.is_unresponsive:
@@ -115,13 +117,13 @@ class Router:
             data = session.assembly.join(data)
         asked, asking, taken = session.asked, session.asking, session.taken
         routes, subjects, workspace = session.routes, session.subjects, session.workspace
-        dirty, read, pack = board.dirty, HEADER.unpack_from, HEADER.pack
+        dirty = board.dirty
         fast, size_max, origin = self._fast, self._fast_size_max, session.origin
         event_stamp = b""
         replies = emits = deliveries = queued = 0
-        at, end_of = 0, len(data)
+        raw, at, end_of = data, 0, len(data)
         while end_of - at >= HEADER_BYTES:
-            size, kind, stamp_length, name_length, id_, ttl_ms, tail = read(data, at)
+            size, kind, stamp_length, name_length, id_, ttl_ms, tail = header.read(data, at)
             end = at + 4 + size
             if end > end_of:
                 break
@@ -129,12 +131,12 @@ class Router:
             if (
                 stamp_length
                 or tail & _UNUSUAL
-                or not 20 + name_length <= size <= size_max
+                or not 20 <= size - name_length <= size_max
                 or not fast
             ):
                 pass
             elif kind == _CALL:
-                route = routes.get(data[body : body + name_length])
+                route = routes.get(raw[body : body + name_length])
                 if (
                     route is not None
                     and 0 < id_ <= ID_MAX
@@ -164,16 +166,16 @@ class Router:
                         dirty.append(callee)
                     name = route.name
                     if route.is_renamed:
-                        rest = name + data[body + name_length : end]
-                        size += len(name) - name_length
+                        rest = name + raw[body + name_length : end]
+                        size = len(rest) + HEADER_REST_BYTES
+                        frame = header.stamped(
+                            size, _CALL, len(name), rid, ttl_ms, tail, origin, rest, 0, len(rest)
+                        )
                     else:
-                        rest = data[body:end]
-                    length = len(origin)
-                    lane += (
-                        pack(size + length, _CALL, length, len(name), rid, ttl_ms, tail),
-                        origin,
-                        rest,
-                    )
+                        frame = header.stamped(
+                            size, _CALL, name_length, rid, ttl_ms, tail, origin, data, body, end
+                        )
+                    lane.append(frame)
                     queued += size
                     at = end
                     continue
@@ -192,31 +194,26 @@ class Router:
                     counted = route.statistics
                     counted.recent_us[counted.replies & RECENT_MASK] = now_us - came_us
                     counted.replies += 1
-                    stamp = member.stamp
-                    length = len(stamp)
                     lane = caller.outbox.urgent
                     if not lane:
                         dirty.append(caller)
-                    lane += (
-                        pack(size + length, _REPLY, length, 0, caller_id, 0, tail),
-                        stamp,
-                        data[body:end],
+                    lane.append(
+                        header.stamped(
+                            size, _REPLY, 0, caller_id, 0, tail, member.stamp, data, body, end
+                        )
                     )
                     queued += size
                     replies += 1
                     at = end
                     continue
             elif kind == _EMIT and not id_:
-                audience = subjects.get(data[body : body + name_length])
+                audience = subjects.get(raw[body : body + name_length])
                 if audience is not None and workspace is not None:
                     workspace.seq = seq = workspace.seq + 1
                     if not event_stamp:
                         event_stamp = STAMP_TIME.pack(now_us + board.wall_offset_us) + origin
-                    length = len(event_stamp)
-                    frame = (
-                        pack(size + length, _EVENT, length, name_length, seq, 0, tail)
-                        + event_stamp
-                        + data[body:end]
+                    frame = header.stamped(
+                        size, _EVENT, name_length, seq, 0, tail, event_stamp, data, body, end
                     )
                     listeners = audience.listeners
                     for listener in listeners:
@@ -234,20 +231,22 @@ class Router:
                 rules.malformed(
                     board, session, "a frame's size is smaller than its header and name"
                 )
+                at = end_of
                 break
             if replies or emits:
-                board.totals.add(replies=replies, events=emits, deliveries=deliveries)
+                totals.add(replies, emits, deliveries)
                 replies = emits = deliveries = 0
             rules.take(board, session, data[at:end])
             if session.phase >= Phase.CLOSING:
-                end_of = at = 0
+                at = end_of
                 break
             routes, subjects, workspace = session.routes, session.subjects, session.workspace
             origin, event_stamp = session.origin, b""
             at = end
         board.queued_bytes += queued
-        board.totals.add(replies=replies, events=emits, deliveries=deliveries)
-        if at < end_of and session.phase < Phase.CLOSING:
+        if replies or emits:
+            totals.add(replies, emits, deliveries)
+        if at < end_of:
             rules.hold(board, session, data[at:])
 
     def refuse(self, session: Session, error: AskrError, now_us: int) -> None:

@@ -71,7 +71,7 @@ class Totals:
         self.replies = 0
         self.sessions = 0
 
-    def add(self, *, replies: int, events: int, deliveries: int) -> None:
+    def add(self, replies: int, events: int, deliveries: int) -> None:
         """Counts what the fast path did in one go."""
         self.replies += replies
         self.events += events

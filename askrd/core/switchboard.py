@@ -115,7 +115,10 @@ class Switchboard:
 
     def send(self, session: Session, frame: Frame) -> None:
         """Puts an urgent frame into ``session``'s outbox."""
-        data = encode(frame)
+        self.put(session, encode(frame))
+
+    def put(self, session: Session, data: bytes) -> None:
+        """Puts an encoded urgent frame into ``session``'s outbox."""
         lane = session.outbox.urgent
         if not lane:
             self.dirty.append(session)

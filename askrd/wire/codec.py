@@ -152,6 +152,17 @@ class Assembly:
         """Bytes kept of a frame that is not whole yet."""
         return self._have
 
+    @property
+    def missing_bytes(self) -> int:
+        """Bytes still to come of the held frame, as far as its size is known; 0 without one."""
+        return max(0, self._need - self._have)
+
+    def release(self) -> bytes:
+        """Returns what is held and forgets it: the caller puts that frame together itself."""
+        held = b"".join(self._parts)
+        self._keep(b"")
+        return held
+
     def join(self, data: bytes) -> bytes:
         """Returns ``data`` preceded by what was held.
 

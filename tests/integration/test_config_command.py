@@ -14,7 +14,7 @@ import typer.main
 
 from askrd.__main__ import app
 from askrd.config import KEYS, default_toml
-from askrd.version import VERSION
+from askrd.version import BUILD, VERSION
 
 pytestmark = pytest.mark.integration
 
@@ -61,13 +61,13 @@ def refused_json(*arguments: str, **settings: str) -> dict[str, Any]:
 def test_version_is_printed() -> None:
     done = askrd("--version")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"askrd {VERSION} (askr/1")
+    assert done.stdout.startswith(f"askrd {VERSION} ({BUILD}, askr/1")
 
 
 @pytest.mark.parametrize("arguments", [("--version", "--json"), ("--json", "--version")])
 def test_version_is_json_on_demand(arguments: tuple[str, str]) -> None:
     answer = json.loads(askrd(*arguments).stdout)
-    assert (answer["version"], answer["protocol"]) == (VERSION, "askr/1")
+    assert (answer["version"], answer["build"], answer["protocol"]) == (VERSION, BUILD, "askr/1")
 
 
 def test_default_file_is_printed_and_accepted(tmp_path: Path) -> None:

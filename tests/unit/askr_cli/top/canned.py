@@ -9,7 +9,7 @@ def stats(second: int, *, epoch: str = "e1", calls_per_s: int = 100) -> dict[str
         "daemon": {
             "id": "d7Gk2p",
             "version": "0.1.0",
-            "build": "pure Python 3.11.7, uvloop",
+            "build": "pure, Python 3.11.7, uvloop",
             "uptime_ms": second * 1000,
             "workspace": "askr",
             "epoch": epoch,

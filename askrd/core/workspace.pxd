@@ -1,0 +1,8 @@
+# Types of workspace.py for the compiled build.
+
+
+cdef class Workspace:
+    cdef public str name
+    cdef public dict sessions, watching, roster
+    cdef public object destinations, subscriptions, state
+    cdef public long long seq
