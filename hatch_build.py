@@ -30,6 +30,7 @@ MODULES = (
     "askrd.core.switchboard",
     "askrd.core.wheel",
     "askrd.core.workspace",
+    "askrd.relay",
 )
 """What is compiled: each with the C types in the `.pxd` of its name, where there is one."""
 TOOLS = ["cython>=3.1,<4", "setuptools>=77"]

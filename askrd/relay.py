@@ -84,6 +84,10 @@ class Relay:
             return
         self._after()
 
+    def received_large(self, session: Session, whole: memoryview) -> None:
+        """Takes in one large frame that was received in its place."""
+        self._tell(self.router.feed_large, session, whole, clock.monotonic_us())
+
     def refuse(self, session: Session, error: AskrError) -> None:
         """Takes in that a door could not read something."""
         self._tell(self.router.refuse, session, error, clock.monotonic_us())

@@ -13,6 +13,7 @@ from askrd.core.statistics import RECENT_MASK
 from askrd.core.switchboard import Switchboard
 from askrd.core.wheel import NEVER_US
 from askrd.wire import header
+from askrd.wire.codec import Raw
 from askrd.wire.errors import (
     AskrError,
     BadRequest,
@@ -25,7 +26,6 @@ from askrd.wire.errors import (
 from askrd.wire.frames import (
     FLAG_HEAD,
     HEADER_REST_BYTES,
-    SIZE_BYTES,
     Coding,
     Frame,
     Kind,
@@ -39,7 +39,7 @@ from askrd.wire.limits import (
 )
 
 
-def call(board: Switchboard, session: Session, frame: Frame, raw: bytes) -> None:
+def call(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None:
     """Gives a command to the instance whose turn it is, or parks it, or refuses it."""
     check_call(board, session, frame)
     destinations = session.in_open_workspace.destinations
@@ -58,7 +58,7 @@ def call(board: Switchboard, session: Session, frame: Frame, raw: bytes) -> None
     board.wheel.arm(session, deadline_us)
 
 
-def _dispatch(board: Switchboard, entry: Entry, tail: int, rest: bytes) -> None:
+def _dispatch(board: Switchboard, entry: Entry, tail: int, rest: Raw) -> None:
     """Sends a command to the instance in ``entry``, whose id there is given now."""
     caller, caller_id, member, _, route, came_us, deadline_us = entry
     assert caller is not None
@@ -69,14 +69,7 @@ def _dispatch(board: Switchboard, entry: Entry, tail: int, rest: bytes) -> None:
     caller.asking[caller_id] = callee.asked[rid] = entry
     route.statistics.calls += 1
     ttl_ms = min(max(1, (deadline_us - board.now_us) // 1000), TTL_MS_MAX)
-    named = route.name + rest
-    size = HEADER_REST_BYTES + len(named)
-    board.put(
-        callee,
-        header.stamped(
-            size, Kind.CALL, len(route.name), rid, ttl_ms, tail, caller.origin, named, 0, len(named)
-        ),
-    )
+    _forward(board, callee, Kind.CALL, route.name, rid, ttl_ms, tail, caller.origin, rest)
 
 
 def _park(
@@ -86,7 +79,7 @@ def _park(
     route: Route,
     deadline_us: int,
     tail: int,
-    rest: bytes,
+    rest: Raw,
 ) -> None:
     service = route.service
     if all(member.session.is_unresponsive for member in route.members):
@@ -183,7 +176,7 @@ def _end(board: Switchboard, entry: Entry, error: AskrError) -> None:
     board.fail(caller, caller_id, error)
 
 
-def reply(board: Switchboard, session: Session, frame: Frame, raw: bytes) -> None:
+def reply(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None:
     """Relays an outcome, reply or fail, from the instance that was asked to the caller."""
     if frame.kind == Kind.REPLY:
         check_flags(frame)
@@ -200,7 +193,7 @@ def reply(board: Switchboard, session: Session, frame: Frame, raw: bytes) -> Non
         serve_waiting(board, session)
 
 
-def _settle(board: Switchboard, session: Session, frame: Frame, raw: bytes, entry: Entry) -> None:
+def _settle(board: Switchboard, session: Session, frame: Frame, raw: Raw, entry: Entry) -> None:
     caller, caller_id, member, _, route, came_us, _ = entry
     if caller is None or member is None:
         board.totals.late_replies += 1
@@ -224,16 +217,31 @@ def _settle(board: Switchboard, session: Session, frame: Frame, raw: bytes, entr
 
 
 def _pass(
-    board: Switchboard, caller: Session, id_: int, member: Instance, frame: Frame, raw: bytes
+    board: Switchboard, caller: Session, id_: int, member: Instance, frame: Frame, raw: Raw
 ) -> None:
     tail = frame.coding | frame.flags << 8 | frame.hops << 16
-    size = len(raw) - SIZE_BYTES
-    board.put(
-        caller,
-        header.stamped(
-            size, frame.kind, 0, id_, 0, tail, member.stamp, raw, HEADER_BYTES, len(raw)
-        ),
-    )
+    _forward(board, caller, frame.kind, b"", id_, 0, tail, member.stamp, raw[HEADER_BYTES:])
+
+
+def _forward(
+    board: Switchboard,
+    session: Session,
+    kind: int,
+    name: bytes,
+    id_: int,
+    ttl_ms: int,
+    tail: int,
+    stamp: bytes,
+    rest: Raw,
+) -> None:
+    """Sends ``rest``, what follows the name, under a new header; a view of it is not copied."""
+    size = HEADER_REST_BYTES + len(name) + len(rest)
+    before = name if isinstance(rest, memoryview) else name + rest
+    frame = header.stamped(size, kind, len(name), id_, ttl_ms, tail, stamp, before, 0, len(before))
+    if isinstance(rest, memoryview):
+        board.put_large(session, frame, rest)
+    else:
+        board.put(session, frame)
 
 
 def _asked(board: Switchboard, session: Session, frame: Frame) -> Entry | None:
@@ -252,7 +260,7 @@ def _asked(board: Switchboard, session: Session, frame: Frame) -> Entry | None:
     return None
 
 
-def progress(board: Switchboard, session: Session, frame: Frame, raw: bytes) -> None:
+def progress(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None:
     """Relays news of a running command to its caller."""
     check_flags(frame)
     if frame.name:
@@ -267,7 +275,7 @@ def progress(board: Switchboard, session: Session, frame: Frame, raw: bytes) -> 
         _pass(board, caller, caller_id, member, frame, raw)
 
 
-def cancel(board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> None:
+def cancel(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     """Ends a command for its caller and tells the instance to stop."""
     entry = session.asking.get(frame.id)
     if entry is None:

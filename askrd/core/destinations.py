@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from askrd.core.session import Entry, Phase
 from askrd.core.statistics import CommandStatistics
 from askrd.wire.bodies import CommandSpec, Provision
+from askrd.wire.codec import Raw
 from askrd.wire.errors import (
     AskrError,
     BadRequest,
@@ -75,7 +76,7 @@ class Parked:
     entry: Entry
     address: bytes
     tail: int
-    rest: bytes
+    rest: Raw
 
 
 class Service:

@@ -9,12 +9,13 @@ from askrd.core.admission import check_call
 from askrd.core.session import Session
 from askrd.core.switchboard import Switchboard
 from askrd.wire.bodies import Json, dump
+from askrd.wire.codec import Raw
 from askrd.wire.errors import BadRequest, CommandUnknown, PayloadTooLarge
 from askrd.wire.frames import Coding, Frame, Kind
 from askrd.wire.names import nearest, shown
 
 
-def call(board: Switchboard, session: Session, frame: Frame, raw: bytes) -> None:
+def call(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None:
     """Answers a call to the daemon itself; every other call goes to a service."""
     if frame.name.startswith(b"$"):
         check_call(board, session, frame)

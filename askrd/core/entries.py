@@ -15,7 +15,7 @@ from askrd.core.state import Entry, State, Write, decide, missing
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
 from askrd.wire.bodies import EntryOptions, Synced, dump, load
-from askrd.wire.codec import encode
+from askrd.wire.codec import Raw, encode
 from askrd.wire.errors import (
     BadRequest,
     Forbidden,
@@ -37,7 +37,7 @@ class _WriteOptions(msgspec.Struct, forbid_unknown_fields=True):
     if_rev: int | None = None
 
 
-def get(board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> None:
+def get(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     """Answers with an entry, or with every entry at or below a prefix."""
     check_id(session, frame.id)
     check_flags(frame, allowed=FLAG_OPTIONS)
@@ -67,7 +67,7 @@ def read(board: Switchboard, session: Session, frame: Frame) -> None:
     _ok(board, session, frame, EntryOptions(rev=entry.rev, ts=entry.ts_ms), entry)
 
 
-def put(board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> None:
+def put(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     """Proposes a new value; the answer waits for the commit."""
     check_flags(frame, allowed=FLAG_OPTIONS | FLAG_SEALED)
     if len(frame.payload) > VALUE_BYTES_MAX:
@@ -79,7 +79,7 @@ def put(board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> None
     _write(board, session, frame, frame.payload)
 
 
-def delete(board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> None:
+def delete(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     """Proposes that an entry goes; the answer waits for the commit."""
     check_flags(frame, allowed=FLAG_OPTIONS)
     _write(board, session, frame, None)
@@ -248,7 +248,7 @@ def _ok(
         board.send_event(session, encode(answer))
 
 
-def watch(board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> None:
+def watch(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     """Sends the entries at or below a prefix, then every later change."""
     check_id(session, frame.id)
     check_flags(frame, allowed=0)
@@ -268,7 +268,7 @@ def watch(board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> No
     board.send_event(session, encode(synced))
 
 
-def unwatch(_board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> None:
+def unwatch(_board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     """Ends a watch."""
     if session.watches.pop(frame.id, None) is None:
         raise NotFound(f"you have no watch {frame.id}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from askrd.core.admission import check_flags, check_id, check_payload
+from askrd.core.outbox import LargeEvent
 from askrd.core.session import Session
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
 from askrd.wire import header
 from askrd.wire.bodies import Emitted, Json, dump
+from askrd.wire.codec import Raw
 from askrd.wire.errors import BadRequest, LimitExceeded, NotFound
 from askrd.wire.frames import HEADER_REST_BYTES, STAMP_TIME, Coding, Frame, Kind
 from askrd.wire.limits import HEADER_BYTES
@@ -26,7 +28,7 @@ def text_of(name: bytes, what: str) -> str:
         raise BadRequest(f"{what} is UTF-8") from exc
 
 
-def sub(board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> None:
+def sub(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     """Begins a subscription."""
     check_id(session, frame.id)
     check_flags(frame, allowed=0)
@@ -42,7 +44,7 @@ def sub(board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> None
     board.tell(session, Kind.SUBBED, frame.id)
 
 
-def unsub(_board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> None:
+def unsub(_board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     """Ends a subscription."""
     pattern = session.subscriptions.pop(frame.id, None)
     if pattern is None:
@@ -51,7 +53,7 @@ def unsub(_board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> N
     session.in_open_workspace.subscriptions.remove(pattern, session)
 
 
-def emit(board: Switchboard, session: Session, frame: Frame, raw: bytes) -> None:
+def emit(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None:
     """Tells every listener, and the sender how many there were when it gave an id."""
     if frame.id:
         check_id(session, frame.id)
@@ -86,16 +88,22 @@ def _deliver(
     listeners: list[Session],
     origin: bytes,
     tail: int,
-    rest: bytes,
+    rest: Raw,
 ) -> None:
     """Builds the event once and gives the same object to every listener."""
     workspace.seq += 1
     stamp = STAMP_TIME.pack(board.now_us + board.wall_offset_us) + origin
     size = HEADER_REST_BYTES + len(rest)
-    data = header.stamped(
-        size, Kind.EVENT, len(name), workspace.seq, 0, tail, stamp, rest, 0, len(rest)
+    before = name if isinstance(rest, memoryview) else rest
+    frame = header.stamped(
+        size, Kind.EVENT, len(name), workspace.seq, 0, tail, stamp, before, 0, len(before)
     )
-    for listener in listeners:
-        board.send_event(listener, data)
+    if isinstance(rest, memoryview):
+        event = LargeEvent(frame, rest[len(name) :])
+        for listener in listeners:
+            board.send_large_event(listener, event)
+    else:
+        for listener in listeners:
+            board.send_event(listener, frame)
     board.totals.events += 1
     board.totals.deliveries += len(listeners)

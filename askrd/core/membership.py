@@ -7,6 +7,7 @@ from askrd.core.session import Phase, Session
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
 from askrd.wire.bodies import Welcome
+from askrd.wire.codec import Raw
 from askrd.wire.errors import (
     AskrError,
     Draining,
@@ -94,7 +95,7 @@ def _welcome(board: Switchboard, session: Session, version: int) -> None:
     board.tell(session, Kind.WELCOME, 0, body)
 
 
-def bye(board: Switchboard, session: Session, _frame: Frame, _raw: bytes) -> None:
+def bye(board: Switchboard, session: Session, _frame: Frame, _raw: Raw) -> None:
     """Closes a session at its own wish."""
     board.close(session, 1000, "bye")
 

@@ -8,3 +8,5 @@ cdef class Outbox:
     cdef public object urgent
     cdef public object events
     cdef public bint is_paused
+
+    cpdef list take(self)

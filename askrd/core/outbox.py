@@ -13,15 +13,30 @@ from collections.abc import Callable, Iterable
 from typing import Self
 
 from askrd.wire.bodies import Gap, dump
-from askrd.wire.codec import decode, encode
-from askrd.wire.frames import FLAG_KEPT, HEADER, Coding, Frame, Kind
+from askrd.wire.codec import Raw, decode, encode
+from askrd.wire.frames import FLAG_KEPT, HEADER, SIZE_BYTES, Coding, Frame, Kind
 from askrd.wire.limits import EVENT_QUANTUM_BYTES, GAP_SUBJECTS_MAX, HEADER_BYTES, Limits
 
 
-class UrgentLane(list[bytes]):
+class LargeEvent:
+    """An event whose payload stays where it was received, however many sessions wait for it."""
+
+    __slots__ = ("head", "payload")
+
+    def __init__(self, head: bytes, payload: memoryview) -> None:
+        """Takes the frame up to its payload, and the payload."""
+        self.head = head
+        self.payload = payload
+
+    def __len__(self) -> int:
+        """Counts the bytes of the frame."""
+        return len(self.head) + len(self.payload)
+
+
+class UrgentLane(list[Raw]):
     """Frames that are never dropped; passing the bound is reported once and ends the lane.
 
-    A frame may be added in pieces with one ``+=``. Once the bound is passed the session is being
+    A large frame is added in two pieces with one ``+=``. Once the bound is passed the session is being
     closed, and what comes after the report is not kept.
     """
 
@@ -35,7 +50,7 @@ class UrgentLane(list[bytes]):
         self.bytes = 0
         self.frames = 0
 
-    def __iadd__(self, pieces: Iterable[bytes]) -> Self:  # type: ignore[override,misc]
+    def __iadd__(self, pieces: Iterable[Raw]) -> Self:  # type: ignore[override,misc]
         """Adds one frame in pieces."""
         if not self._is_over:
             for piece in pieces:
@@ -44,7 +59,7 @@ class UrgentLane(list[bytes]):
             self._count()
         return self
 
-    def append(self, frame: bytes) -> None:
+    def append(self, frame: Raw) -> None:
         """Adds one whole frame."""
         if not self._is_over:
             super().append(frame)
@@ -61,7 +76,7 @@ class UrgentLane(list[bytes]):
             on_full()
             self._is_over = True
 
-    def take(self) -> list[bytes]:
+    def take(self) -> list[Raw]:
         """Returns everything that waits and forgets it."""
         taken = list(self)
         self.clear()
@@ -95,7 +110,7 @@ class EventLane:
     def __init__(self, limits: Limits, on_full: Callable[[], None]) -> None:
         self._limits = limits
         self._on_full: Callable[[], None] | None = on_full
-        self._events: deque[bytes] = deque()
+        self._events: deque[bytes | LargeEvent] = deque()
         self._events_bytes = 0
         self._changes: dict[bytes | int, bytes] = {}
         self._changes_bytes = 0
@@ -116,7 +131,11 @@ class EventLane:
         """Adds one whole frame, at the cost of the oldest event when full."""
         if frame[4] != Kind.EVENT:
             self._conflate(frame)
-            return
+        else:
+            self.append_event(frame)
+
+    def append_event(self, frame: bytes | LargeEvent) -> None:
+        """Adds one event, at the cost of the oldest when full."""
         self._events.append(frame)
         self._events_bytes += len(frame)
         limits = self._limits
@@ -144,9 +163,10 @@ class EventLane:
             on_full, self._on_full = self._on_full, None
             on_full()
 
-    def _drop(self, frame: bytes) -> None:
-        self._events_bytes -= len(frame)
+    def _drop(self, event: bytes | LargeEvent) -> None:
+        self._events_bytes -= len(event)
         self.dropped += 1
+        frame = event.head if isinstance(event, LargeEvent) else event
         _, _, stamp_length, name_length, seq, _, _ = HEADER.unpack_from(frame)
         gap = self._gap
         if gap is None:
@@ -158,12 +178,12 @@ class EventLane:
         if subject in gap.subjects or len(gap.subjects) < GAP_SUBJECTS_MAX:
             gap.subjects[subject] = gap.subjects.get(subject, 0) + 1
 
-    def take(self, quantum_bytes: int) -> list[bytes]:
+    def take(self, quantum_bytes: int) -> list[Raw]:
         """Returns the next frames, about ``quantum_bytes`` of them, and forgets them.
 
         Half of it is for changes, so that a flood of events cannot hold them up.
         """
-        taken: list[bytes] = []
+        taken: list[Raw] = []
         room = quantum_bytes // 2
         while self._changes and room > 0:
             frame = self._changes.pop(next(iter(self._changes)))
@@ -175,10 +195,13 @@ class EventLane:
             self._gap = None
         room += quantum_bytes // 2
         while self._events and room > 0:
-            frame = self._events.popleft()
-            self._events_bytes -= len(frame)
-            room -= len(frame)
-            taken.append(frame)
+            event = self._events.popleft()
+            self._events_bytes -= len(event)
+            room -= len(event)
+            if isinstance(event, LargeEvent):
+                taken += (event.head, event.payload)
+            else:
+                taken.append(event)
         return taken
 
 
@@ -204,8 +227,8 @@ class Outbox:
         self._limits = limits
         self._on_full = on_full
         self._dropped = 0
-        self.urgent: list[bytes] = []
-        self.events: list[bytes] | EventLane = self.urgent
+        self.urgent: list[Raw] = []
+        self.events: list[Raw] | EventLane = self.urgent
         self.is_paused = False
 
     @property
@@ -222,7 +245,7 @@ class Outbox:
                 self.urgent.frames + len(self.events),
                 self.urgent.bytes + self.events.waiting_bytes,
             )
-        return len(self.urgent), sum(map(len, self.urgent))
+        return _frames_in(self.urgent), sum(map(len, self.urgent))
 
     def pause(self) -> None:
         """Parts the lanes; what waits already stays in front."""
@@ -235,7 +258,7 @@ class Outbox:
         if waiting:
             self.urgent += waiting
 
-    def take(self) -> list[bytes]:
+    def take(self) -> list[Raw]:
         """Returns the next pieces to write: all urgent ones, then a quantum of events.
 
         Empty when nothing waits; the lanes are then one again.
@@ -246,12 +269,21 @@ class Outbox:
             if not taken:
                 self._join(events)
             return taken
-        taken = list(urgent)
-        urgent.clear()
-        return taken
+        self.urgent = self.events = []
+        return urgent
 
     def _join(self, events: EventLane) -> None:
         self._dropped += events.dropped
         self.urgent = []
         self.events = self.urgent
         self.is_paused = False
+
+
+def _frames_in(pieces: list[Raw]) -> int:
+    """Counts frames; a piece may be several of them, or part of a large one."""
+    data = b"".join(pieces)
+    count = at = 0
+    while at < len(data):
+        at += SIZE_BYTES + int.from_bytes(data[at : at + SIZE_BYTES], "little")
+        count += 1
+    return count

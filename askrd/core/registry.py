@@ -9,6 +9,7 @@ from askrd.core.destinations import Instance
 from askrd.core.session import Session
 from askrd.core.switchboard import Switchboard
 from askrd.wire.bodies import CommandSpec, Provided, Provision, Withdraw, load
+from askrd.wire.codec import Raw
 from askrd.wire.errors import BadRequest, LimitExceeded, NotFound, PayloadTooLarge
 from askrd.wire.frames import Frame, Kind
 from askrd.wire.limits import (
@@ -34,7 +35,7 @@ _NOT_BUILT = (
 """Members of a command that this version takes only with their defaults."""
 
 
-def provide(board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> None:
+def provide(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     """Adds an instance of a service."""
     provision = _read(session, frame)
     if provision.service in session.instances:
@@ -55,7 +56,7 @@ def provide(board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> 
     serve_waiting(board, session)
 
 
-def update(board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> None:
+def update(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     """Replaces what an instance offers."""
     provision = _read(session, frame)
     instance = _mine(session, provision.service)
@@ -66,7 +67,7 @@ def update(board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> N
     serve_waiting(board, session)
 
 
-def withdraw(board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> None:
+def withdraw(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     """Ends a provision: nothing new comes, what runs goes on."""
     check_id(session, frame.id)
     check_flags(frame, allowed=0)

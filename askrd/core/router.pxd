@@ -16,7 +16,7 @@ from askrd.wire cimport header
 cdef uint32_t _UNUSUAL
 cdef uint8_t _CALL, _REPLY, _EMIT, _EVENT
 cdef Py_ssize_t HEADER_BYTES
-cdef uint32_t HEADER_REST_BYTES
+cdef uint32_t HEADER_REST_BYTES, _BURST_FRAME_BYTES
 cdef long long ID_MAX, RECENT_MASK
 
 
@@ -61,16 +61,21 @@ cdef class Router:
         member=Instance,
         callee=Session,
         caller=Session,
-        listener=Session,
         deadline_us="long long",
         rid="long long",
         seq="long long",
         entry=tuple,
         counted=CommandStatistics,
         audience=Audience,
-        listeners=list,
+        heard_by=Audience,
+        burst=list,
+        count=Py_ssize_t,
         frame=bytes,
         rest=bytes,
         name=bytes,
     )
     cpdef feed(self, Session session, bytes data, long long now_us)
+
+
+@cython.locals(data=bytes, listener=Session, box=Outbox, lane=object, frame=bytes)
+cdef _deliver(list dirty, Audience audience, list burst)

@@ -15,6 +15,7 @@ from askrd.core.effects import Effect
 from askrd.core.gate import Gated
 from askrd.core.session import Phase, Session
 from askrd.core.statistics import RECENT_MASK
+from askrd.core.subscriptions import Audience
 from askrd.core.switchboard import Daemon, Switchboard
 from askrd.wire import header
 from askrd.wire.errors import AskrError
@@ -24,6 +25,8 @@ from askrd.wire.limits import ASKED_MAX, DEFAULT_LIMITS, HEADER_BYTES, ID_MAX, L
 _UNUSUAL = 0xFFF8_EFFC
 """Bits of the tail that leave the fast path: the last byte, hops ≥ 8, flags but SEALED, coding > 3."""
 _CALL, _REPLY, _EMIT, _EVENT = int(Kind.CALL), int(Kind.REPLY), int(Kind.EMIT), int(Kind.EVENT)
+_BURST_FRAME_BYTES = 4096
+"""Larger events are not joined with their neighbours: the copy would cost more than it saves."""
 _CLOSING, _CLOSED = Phase.CLOSING, Phase.CLOSED
 _FORGET_US = 60_000_000
 
@@ -120,6 +123,8 @@ class Router:
         dirty = board.dirty
         fast, size_max, origin = self._fast, self._fast_size_max, session.origin
         event_stamp = b""
+        burst: list[bytes] = []
+        heard_by: Audience | None = None
         replies = emits = deliveries = queued = 0
         raw, at, end_of = data, 0, len(data)
         while end_of - at >= HEADER_BYTES:
@@ -136,6 +141,9 @@ class Router:
             ):
                 pass
             elif kind == _CALL:
+                if heard_by is not None:
+                    _deliver(dirty, heard_by, burst)
+                    heard_by = None
                 route = routes.get(raw[body : body + name_length])
                 if (
                     route is not None
@@ -180,6 +188,9 @@ class Router:
                     at = end
                     continue
             elif kind == _REPLY:
+                if heard_by is not None:
+                    _deliver(dirty, heard_by, burst)
+                    heard_by = None
                 entry = asked.get(id_)
                 if (
                     entry is not None
@@ -215,18 +226,24 @@ class Router:
                     frame = header.stamped(
                         size, _EVENT, name_length, seq, 0, tail, event_stamp, data, body, end
                     )
-                    listeners = audience.listeners
-                    for listener in listeners:
-                        events_lane = listener.outbox.events
-                        if not events_lane:
-                            dirty.append(listener)
-                        events_lane.append(frame)
+                    if audience is not heard_by:
+                        if heard_by is not None:
+                            _deliver(dirty, heard_by, burst)
+                        heard_by = audience
+                    burst.append(frame)
+                    if size > _BURST_FRAME_BYTES:
+                        _deliver(dirty, heard_by, burst)
+                        heard_by = None
+                    count = len(audience.listeners)
                     audience.count += 1
                     emits += 1
-                    deliveries += len(listeners)
-                    queued += len(frame) * len(listeners)
+                    deliveries += count
+                    queued += size * count
                     at = end
                     continue
+            if heard_by is not None:
+                _deliver(dirty, heard_by, burst)
+                heard_by = None
             if size < 20 + stamp_length + name_length:
                 rules.malformed(
                     board, session, "a frame's size is smaller than its header and name"
@@ -243,11 +260,26 @@ class Router:
             routes, subjects, workspace = session.routes, session.subjects, session.workspace
             origin, event_stamp = session.origin, b""
             at = end
+        if heard_by is not None:
+            _deliver(dirty, heard_by, burst)
         board.queued_bytes += queued
         if replies or emits:
             totals.add(replies, emits, deliveries)
         if at < end_of:
             rules.hold(board, session, data[at:])
+
+    def feed_large(self, session: Session, whole: memoryview, now_us: int) -> None:
+        """Takes in exactly one large frame that was received in its place.
+
+        Args:
+            session: who sent it; nothing of another frame of it may be held.
+            whole: the frame, read-only and never written again.
+            now_us: the time.
+        """
+        self.feed(session, b"", now_us)
+        if session.phase < Phase.CLOSING:
+            session.bytes_in += len(whole)
+            rules.take_large(self.board, session, whole)
 
     def refuse(self, session: Session, error: AskrError, now_us: int) -> None:
         """Takes in that the door could not read what ``session`` sent, and says so.
@@ -341,3 +373,19 @@ class Router:
     def _look_again(self, reads: Iterator[Gated]) -> None:
         for item in reads:
             rules.look_again(self.board, item)
+
+
+def _deliver(dirty: list[Session], audience: Audience, burst: list[bytes]) -> None:
+    """Gives every listener a burst of events of one subject, as one piece where nothing waits."""
+    data = burst[0] if len(burst) == 1 else b"".join(burst)
+    for listener in audience.listeners:
+        box = listener.outbox
+        lane = box.events
+        if not lane:
+            dirty.append(listener)
+        if not box.is_paused:
+            lane.append(data)
+        else:
+            for frame in burst:
+                lane.append(frame)
+    burst.clear()

@@ -9,20 +9,20 @@ from askrd.core.gate import Gated
 from askrd.core.session import Phase, Session
 from askrd.core.switchboard import Switchboard
 from askrd.wire.bodies import dump
-from askrd.wire.codec import Malformed, Oversize, decode, encode
+from askrd.wire.codec import Malformed, Oversize, Raw, decode, encode
 from askrd.wire.errors import AskrError, BadRequest, PayloadTooLarge, UnknownKind
 from askrd.wire.frames import HEADER, Coding, Frame, Kind
-from askrd.wire.limits import ID_MAX
+from askrd.wire.limits import HEADER_BYTES, ID_MAX
 from askrd.wire.parts import Parts
 
-Rule = Callable[[Switchboard, Session, Frame, bytes], None]
+Rule = Callable[[Switchboard, Session, Frame, Raw], None]
 
 
-def _ping(board: Switchboard, session: Session, frame: Frame, _raw: bytes) -> None:
+def _ping(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     board.tell(session, Kind.PONG, frame.id)
 
 
-def _pong(_board: Switchboard, _session: Session, _frame: Frame, _raw: bytes) -> None:
+def _pong(_board: Switchboard, _session: Session, _frame: Frame, _raw: Raw) -> None:
     """Its arrival was what mattered."""
 
 
@@ -66,7 +66,18 @@ REQUESTS = frozenset(
 """Kinds whose failure is answered by `fail`; others by `error`."""
 
 
-def take(board: Switchboard, session: Session, raw: bytes) -> None:
+RELAYED = frozenset({Kind.CALL, Kind.PROGRESS, Kind.REPLY, Kind.EMIT})
+"""Kinds whose payload is passed on unread, so that a view of it is enough."""
+
+
+def take_large(board: Switchboard, session: Session, whole: memoryview) -> None:
+    """Handles one large frame; its payload is passed on without being copied."""
+    _, kind, _, _, _, _, _ = HEADER.unpack_from(whole)
+    is_read = kind not in RELAYED or whole[HEADER_BYTES] == ord("$")
+    take(board, session, bytes(whole) if is_read else whole)
+
+
+def take(board: Switchboard, session: Session, raw: Raw) -> None:
     """Handles one whole frame by the rules."""
     limit = session.assembly.frame_bytes_max
     if len(raw) > limit:
@@ -80,7 +91,7 @@ def take(board: Switchboard, session: Session, raw: bytes) -> None:
     handle(board, session, frame, raw)
 
 
-def handle(board: Switchboard, session: Session, frame: Frame, raw: bytes) -> None:
+def handle(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None:
     """Has the rule for ``frame`` act, and says no where it refuses."""
     try:
         if frame.stamp:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from askrd.core.effects import Close, Effect, Note
 from askrd.core.gate import Gate
+from askrd.core.outbox import LargeEvent
 from askrd.core.session import Phase, Session
 from askrd.core.statistics import Totals
 from askrd.core.wheel import Wheel
@@ -124,6 +125,25 @@ class Switchboard:
             self.dirty.append(session)
         lane.append(data)
         self.queued_bytes += len(data)
+
+    def put_large(self, session: Session, head: bytes, payload: memoryview) -> None:
+        """Puts an urgent frame into ``session``'s outbox without copying its payload."""
+        lane = session.outbox.urgent
+        if not lane:
+            self.dirty.append(session)
+        lane += (head, payload)
+        self.queued_bytes += len(head) + len(payload)
+
+    def send_large_event(self, session: Session, event: LargeEvent) -> None:
+        """Puts an event into ``session``'s outbox without copying its payload."""
+        lane = session.outbox.events
+        if not lane:
+            self.dirty.append(session)
+        if isinstance(lane, list):
+            lane += (event.head, event.payload)
+        else:
+            lane.append_event(event)
+        self.queued_bytes += len(event)
 
     def send_event(self, session: Session, data: bytes) -> None:
         """Puts an encoded event or change into ``session``'s outbox."""

@@ -1,6 +1,7 @@
 """Binary frames to bytes and back, and the assembly of frames from whatever chunks arrive."""
 
 import struct
+from typing import cast
 
 from askrd.wire.errors import BadRequest, PayloadTooLarge
 from askrd.wire.frames import (
@@ -13,6 +14,9 @@ from askrd.wire.frames import (
     Frame,
 )
 from askrd.wire.limits import HEADER_BYTES, ID_MAX, SECTION_BYTES_MAX, SKIP_BYTES_MAX
+
+Raw = bytes | memoryview
+"""Bytes of a frame; a view where a large payload is to stay where it was received."""
 
 
 def encode(frame: Frame) -> bytes:
@@ -47,11 +51,11 @@ def encode(frame: Frame) -> bytes:
     return header + body
 
 
-def decode(data: bytes) -> Frame:
+def decode(data: Raw) -> Frame:
     """Reads one whole frame.
 
     Args:
-        data: exactly one frame, size field included.
+        data: exactly one frame, size field included; of a view the payload is a view as well.
 
     Raises:
         BadRequest: lengths inside the frame contradict its size, or the id is above 2^53-1.
@@ -73,26 +77,26 @@ def decode(data: bytes) -> Frame:
     return Frame(
         kind=kind,
         id=id_,
-        name=data[name_at : name_at + name_length],
-        payload=data[at:],
+        name=bytes(data[name_at : name_at + name_length]),
+        payload=cast("bytes", data[at:]),
         coding=tail & 0xFF,
         flags=flags,
         ttl_ms=ttl_ms,
         hops=tail >> 16 & 0xFF,
         head=head,
         options=options,
-        stamp=data[HEADER_BYTES:name_at],
+        stamp=bytes(data[HEADER_BYTES:name_at]),
     )
 
 
-def _section(data: bytes, at: int) -> tuple[bytes, int]:
+def _section(data: Raw, at: int) -> tuple[bytes, int]:
     if at + SECTION.size > len(data):
         raise BadRequest("the frame ends before its HEAD or OPTIONS section")
     (length,) = SECTION.unpack_from(data, at)
     if length > SECTION_BYTES_MAX:
         raise BadRequest(f"a section has at most {SECTION_BYTES_MAX} bytes, not {length}")
     start = at + SECTION.size
-    return data[start : start + length], start + length
+    return bytes(data[start : start + length]), start + length
 
 
 _PIECES_MAX = 256
