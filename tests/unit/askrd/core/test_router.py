@@ -249,3 +249,48 @@ def test_an_idle_router_waits_for_heartbeats_only() -> None:
     me.lose()
     desk.after(20_000_000)
     assert desk.router.next_due_us == 2**62
+
+
+# --- numbers at their ends -----------------------------------------------------------------------
+
+
+@both
+@pytest.mark.parametrize("ttl_ms", [1, 4_294_968, 0xFFFF_FFFF])
+def test_the_longest_deadline_is_as_long_as_it_says(is_fast: bool, ttl_ms: int) -> None:
+    desk = Desk(is_fast=is_fast)
+    desk.serve()
+    me = desk.join()
+    me.call(1, "agent.fetch")  # The route is remembered from here on.
+    me.call(2, "agent.fetch", ttl_ms=ttl_ms)
+    (*_, deadline_us) = me.session.asking[2]
+    assert deadline_us == desk.now_us + ttl_ms * 1000
+
+
+@both
+@pytest.mark.parametrize("id_", [2**53, 2**63, 2**64 - 1])
+def test_an_id_beyond_its_range_is_no_command(is_fast: bool, id_: int) -> None:
+    desk = Desk(is_fast=is_fast)
+    agent, me = desk.serve(), desk.join()
+    me.call(1, "agent.fetch")
+    agent.heard()
+    me.feed(HEADER.pack(31, Kind.CALL, 0, 11, id_, 0, 0) + b"agent.fetch")
+    assert me.errors() == [(0, "bad_request")]
+    assert agent.heard() == []
+
+
+@both
+def test_a_burst_keeps_its_order_among_other_frames(is_fast: bool) -> None:
+    desk = Desk(is_fast=is_fast)
+    agent, me = desk.serve(), desk.join()
+    agent.sub(1, "news.**")
+    agent.heard()
+    event, other = (Frame(kind=Kind.EMIT, name=name) for name in (b"news.a", b"news.b"))
+    calls = [encode(Frame(kind=Kind.CALL, id=id_, name=b"agent.fetch")) for id_ in (1, 2, 3)]
+    me.feed(calls[2] + encode(event) + encode(other))  # Remembered from here on.
+    agent.heard()
+    burst = encode(event) * 2 + encode(other)
+    me.feed(burst + calls[0] + burst + encode(PING) + burst + calls[1])
+    heard = [(frame.kind, frame.name) for frame in agent.heard()]
+    news = [(Kind.EVENT, b"news.a")] * 2 + [(Kind.EVENT, b"news.b")]
+    fetch = (Kind.CALL, b"agent.fetch")
+    assert heard == [*news, fetch, *news, *news, fetch]
