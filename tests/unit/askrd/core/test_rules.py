@@ -53,7 +53,7 @@ FRAMES = {
 def story(frame: Frame, *, is_whole: bool) -> list[tuple[int, list[Frame]]]:
     """Returns what everybody heard of a frame that one peer sent."""
     desk = Desk(limits=Limits(payload_bytes_max=300_000))
-    agent, listener, me = desk.serve(), desk.join(), desk.join()
+    _, listener, me = desk.serve(), desk.join(), desk.join()
     listener.sub(1, "news.**")
     for mate in desk.peers:
         mate.heard()
