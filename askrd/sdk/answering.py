@@ -1,6 +1,6 @@
-"""Commands coming in: each becomes one task, and each gets exactly one answer.
+"""Commands coming in: each is carried out, and each gets exactly one answer.
 
-Whatever a handler raises ends up in `Answering._ended`, where it becomes the answer.
+Whatever a handler raises ends up in `Answering._stopped`, where it becomes the answer.
 """
 
 import asyncio
@@ -8,17 +8,17 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from math import ceil
+from time import time
 from typing import Any
 
-from askrd.sdk.context import CURRENT, Caller, Context, unix_ms
+from askrd.sdk.calls import Call, Route
 from askrd.sdk.middleware import Middleware, Passage, PassageKind, pass_through
 from askrd.sdk.offers import Offers
 from askrd.sdk.service import Command
 from askrd.sdk.shape import said, value_of
-from askrd.sdk.values import headers_of, sender_of
-from askrd.sdk.work import Ending, Work
+from askrd.sdk.turns import Turns
+from askrd.sdk.work import Work
 from askrd.wire.bodies import dump
 from askrd.wire.errors import (
     AskrError,
@@ -32,7 +32,7 @@ from askrd.wire.errors import (
     SchemaInvalid,
     UnsealFailed,
 )
-from askrd.wire.frames import FLAG_SEALED, Coding, Frame
+from askrd.wire.frames import FLAG_SEALED, Frame
 
 LOG = logging.getLogger("askrd.sdk")
 
@@ -43,33 +43,13 @@ _GRACE_S = 0.25
 """How much later than the daemon this side ends a command; the daemon's word goes first."""
 
 
-@dataclass(slots=True, eq=False)
-class Call:
-    """One command that is being answered.
-
-    Attributes:
-        frame: what arrived.
-        name: `service.command`.
-        context: what its handler may know.
-        stop: cancels its task.
-        stopped_because: why its task was cancelled: `caller`, `deadline` and the like, or empty.
-        refusal: the error this file raised itself, which may cross as it is.
-    """
-
-    frame: Frame
-    name: str
-    context: Context
-    stop: Ending = field(default=bool)
-    stopped_because: str = ""
-    refusal: AskrError | None = None
-
-
 class Answering:
     """What an agent does with the commands it is asked.
 
     Attributes:
         calls: the commands that run, by id.
         is_draining: whether new commands are refused.
+        clock: the monotonic clock of the loop.
     """
 
     def __init__(
@@ -93,29 +73,44 @@ class Answering:
         self.calls: dict[int, Call] = {}
         self.is_draining = False
         self._loop = loop
+        self.clock = loop.time
+        self._arrived = (0.0, 0.0)
         self._thread = threading.get_ident()
         self._work = work
         self._find = find
         self._skins = skins
         self._offers = offers
+        self._routes: dict[bytes, Route] = {}
         self._slots: dict[int, set[int]] = {}
+        self._turns = Turns(
+            work, begin=self._begin, suspend=self._watch, end=self._finish, stop=self._stopped
+        )
 
     def take(self, frame: Frame) -> None:
         """Takes in a `call`; its answer follows, whatever happens."""
-        name = frame.name.decode("utf-8", "replace")
-        command = self._find(name)
-        if command is None or self.is_draining or frame.flags & FLAG_SEALED:
-            self._fail(frame, self._refusal(name, command))
+        route = self._routes.get(frame.name) or self._route(frame.name)
+        if route is None or self.is_draining or frame.flags & FLAG_SEALED:
+            self._fail(frame, self._refusal(frame, route))
             return
-        call = Call(frame, name, self._context(frame, name))
+        turns = self._turns
+        if turns.next is None:
+            self._arrived = (self.clock(), time())
+        call = Call(frame, route, self, self._arrived)
         self.calls[frame.id] = call
-        self._watch(call)
-        call.stop = self._work.start(
-            self._answer(call, command), lambda task: self._ended(call, task)
-        )
+        turns.add(call)
+
+    def _route(self, address: bytes) -> Route | None:
+        """Finds out where an address leads; a command stays where it is once it is registered."""
+        name = address.decode("utf-8", "replace")
+        command = self._find(name)
+        if command is None:
+            return None
+        is_plain = not command.signature.is_async
+        route = self._routes[address] = Route(name, name.partition(".")[0], command, is_plain)
+        return route
 
     def cancel(self, frame: Frame, reason: str) -> None:
-        """Takes in that the outcome of a `call` is of no use: its task is cancelled.
+        """Takes in that the outcome of a `call` is of no use: its handler is cancelled.
 
         Args:
             frame: the `call`; nothing happens when it has ended.
@@ -128,7 +123,8 @@ class Answering:
         call.stopped_because = call.stopped_because or reason
         if reason == "connection_lost":
             self._forget(call)
-        call.stop()
+        if call.task is not None:
+            call.task.cancel()
 
     def cancel_all(self, reason: str) -> None:
         """Cancels every handler that runs."""
@@ -136,122 +132,121 @@ class Answering:
             self.cancel(call.frame, reason)
 
     def _forget(self, call: Call) -> None:
-        call.context.is_answered = True
+        call.is_answered = True
         del self.calls[call.frame.id]
-        self._slots.get(self._slot_of(call), set()).discard(call.frame.id)
+        if call.task is not None:
+            self._slots.get(_slot_of(call), set()).discard(call.frame.id)
 
-    def _refusal(self, name: str, command: Command | None) -> AskrError:
+    def _refusal(self, frame: Frame, route: Route | None) -> AskrError:
+        name = frame.name.decode("utf-8", "replace")
         if self.is_draining:
             return Draining(f"{name} was not run: this instance is shutting down")
-        if command is None:
+        if route is None:
             return CommandUnknown(f"this instance does not offer {name}")
         return UnsealFailed(f"{name} was not run: this version cannot open sealed payloads")
 
-    def _context(self, frame: Frame, name: str) -> Context:
-        service, _, command = name.partition(".")
-        return Context(
-            service=service,
-            command=command,
-            caller=Caller(*sender_of(frame.stamp)),
-            id=frame.id,
-            headers=headers_of(frame),
-            hops=frame.hops,
-            received_ms=unix_ms(),
-            deadline=self._loop.time() + frame.ttl_ms / 1000,
-            clock=self._loop.time,
-            tell=lambda payload: self._progress(frame, payload),
-        )
-
-    async def _answer(self, call: Call, command: Command) -> tuple[bytes, Coding]:
-        CURRENT.set(call.context)
-        data, coding = call.frame.payload, call.frame.coding
+    def _begin(self, call: Call) -> Any:
+        """Returns what carries out a command, to be awaited."""
         if self._skins:
-            result = await self._wrapped(call, command)
-        else:
-            result = await self._run(call, command, data, coding)
-        encoded: tuple[bytes, Coding] = self._own(call, lambda: command.signature.encode(result))
-        return encoded
+            return self._wrapped(call)
+        return self._run(call, call.frame.payload, call.frame.coding)
 
-    async def _wrapped(self, call: Call, command: Command) -> Any:
+    async def _wrapped(self, call: Call) -> Any:
         frame = call.frame
-        before = self._own(call, lambda: value_of(frame.payload, frame.coding))
-
-        async def inner(passage: Passage) -> Any:
-            if passage.payload is before:
-                return await self._run(call, command, frame.payload, frame.coding)
-            return await self._run(call, command, *said(passage.payload))
-
-        passage = Passage(
-            kind=PassageKind.COMMAND,
-            name=call.name,
-            payload=before,
-            headers=dict(call.context.headers),
-            context=call.context,
-        )
-        return await pass_through(self._skins, passage, inner)
-
-    async def _run(self, call: Call, command: Command, data: bytes, coding: int) -> Any:
-        signature = command.signature
-        arguments = self._own(call, lambda: signature.bind(data, coding, call.context))
-        if signature.is_async:
-            return await command.function(**arguments)
-        return await self._work.call(command.function, **arguments)
-
-    @staticmethod
-    def _own(call: Call, step: Callable[[], Any]) -> Any:
-        """Runs a step of our own, whose refusal crosses as it is."""
         try:
-            return step()
+            before = value_of(frame.payload, frame.coding)
         except SchemaInvalid as exc:
             call.refusal = exc
             raise
 
-    def _ended(self, call: Call, task: asyncio.Task[tuple[bytes, Coding]]) -> None:
+        async def inner(passage: Passage) -> Any:
+            if passage.payload is before:
+                return await self._run(call, frame.payload, frame.coding)
+            return await self._run(call, *said(passage.payload))
+
+        passage = Passage(
+            kind=PassageKind.COMMAND,
+            name=call.route.address,
+            payload=before,
+            headers=dict(call.headers),
+            context=call,
+        )
+        return await pass_through(self._skins, passage, inner)
+
+    def _run(self, call: Call, data: bytes, coding: int) -> Any:
+        """Calls the handler; what comes back is to be awaited."""
+        command = call.route.command
+        try:
+            arguments = command.signature.bind(data, coding, call)
+        except SchemaInvalid as exc:
+            call.refusal = exc
+            raise
+        if command.signature.is_async:
+            return command.function(**arguments)
+        return self._work.call(command.function, **arguments)
+
+    def _finish(self, call: Call, result: Any) -> None:
+        """Answers a command with what its handler returned."""
         if self.calls.get(call.frame.id) is not call:
             return
+        try:
+            data, coding = call.route.command.signature.encode(result)
+        except SchemaInvalid as exc:
+            call.refusal = exc
+            raise
         self._forget(call)
-        if task.cancelled():
-            self._fail(call.frame, self._cancelled(call))
-        elif (exc := task.exception()) is not None:
-            self._fail(call.frame, self._failed(call, exc))
-        else:
-            self._reply(call, *task.result())
-
-    def _reply(self, call: Call, data: bytes, coding: Coding) -> None:
         try:
             self._offers.reply(call.frame, data, coding)
         except PayloadTooLarge as exc:
-            LOG.error("the result of %s cannot be sent: %s", call.name, exc)  # noqa: TRY400
-            told = f"the result of {call.name} is too large to be relayed; the command was run"
-            self._fail(call.frame, PayloadTooLarge(told, details=exc.details, at="response"))
+            self._refuse_reply(call, exc)
+
+    def _stopped(self, call: Call, task: asyncio.Task[None] | None) -> None:
+        """Answers a command whose handler returned nothing, or was not run at all."""
+        if self.calls.get(call.frame.id) is not call:
+            return
+        self._forget(call)
+        if task is None or task.cancelled():
+            self._fail(call.frame, self._cancelled(call))
+        elif (exc := task.exception()) is not None:
+            self._fail(call.frame, self._failed(call, exc))
+
+    def _refuse_reply(self, call: Call, exc: PayloadTooLarge) -> None:
+        LOG.error("the result of %s cannot be sent: %s", call.route.address, exc)
+        told = f"the result of {call.route.address} is too large to be relayed; the command was run"
+        self._fail(call.frame, PayloadTooLarge(told, details=exc.details, at="response"))
 
     @staticmethod
     def _cancelled(call: Call) -> AskrError:
         match call.stopped_because:
             case "deadline":
-                return DeadlineExceeded(f"the deadline of {call.name} passed", at="handler")
+                return DeadlineExceeded(
+                    f"the deadline of {call.route.address} passed", at="handler"
+                )
             case "":
-                LOG.error("%s gave up: it awaited something that was cancelled", call.name)
-                return _handler_error(call.name)
+                LOG.error("%s gave up: it awaited something that was cancelled", call.route.address)
+                return _handler_error(call.route.address)
             case reason:
-                return CommandCancelled(f"{call.name} was cancelled ({reason})", at="handler")
+                return CommandCancelled(
+                    f"{call.route.address} was cancelled ({reason})", at="handler"
+                )
 
     @staticmethod
     def _failed(call: Call, exc: BaseException) -> AskrError:
         if exc is call.refusal and isinstance(exc, AskrError):
             if exc.at == "response":
-                LOG.error("%s gave a result that does not fit: %s", call.name, exc)
+                LOG.error("%s gave a result that does not fit: %s", call.route.address, exc)
             return exc
         if isinstance(exc, CommandError) and _can_cross(exc):
             return exc
-        LOG.error("%s failed: %s", call.name, exc, exc_info=exc)
-        return _handler_error(call.name)
+        LOG.error("%s failed: %s", call.route.address, exc, exc_info=exc)
+        return _handler_error(call.route.address)
 
     def _fail(self, frame: Frame, error: AskrError) -> None:
         error.at = "handler" if isinstance(error, CommandError) else error.at or "handler"
         self._offers.fail(frame, error)
 
-    def _progress(self, frame: Frame, payload: Any) -> None:
+    def progress(self, frame: Frame, payload: Any) -> None:
+        """Tells the caller of a `call` how far it is; any thread may call it."""
         data, coding = said(payload, "the progress")
         if threading.get_ident() == self._thread:
             self._offers.progress(frame, data, coding)
@@ -259,21 +254,21 @@ class Answering:
             self._loop.call_soon_threadsafe(self._offers.progress, frame, data, coding)
 
     def _watch(self, call: Call) -> None:
-        """Has the call looked at when its deadline has passed; one timer per slot of time."""
-        slot = self._slot_of(call)
+        """Has a command that waits looked at when its deadline has passed; one timer per slot."""
+        slot = _slot_of(call)
         waiting = self._slots.get(slot)
         if waiting is None:
             waiting = self._slots[slot] = set()
             self._loop.call_at(slot * _SLOT_S, self._expire, slot)
         waiting.add(call.frame.id)
 
-    @staticmethod
-    def _slot_of(call: Call) -> int:
-        return ceil((call.context.deadline + _GRACE_S) / _SLOT_S)
-
     def _expire(self, slot: int) -> None:
         for id_ in self._slots.pop(slot):
             self.cancel(self.calls[id_].frame, "deadline")
+
+
+def _slot_of(call: Call) -> int:
+    return ceil((call.deadline + _GRACE_S) / _SLOT_S)
 
 
 def _handler_error(name: str) -> HandlerError:

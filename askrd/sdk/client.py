@@ -9,20 +9,22 @@ from typing import Any, Self
 from askrd.sdk.answers import emitted_in, guard_of, outcome_in, ttl_ms_of
 from askrd.sdk.callbacks import Callbacks
 from askrd.sdk.composition import head_bytes
-from askrd.sdk.connection import CONNECT_TIMEOUT_S, READY_TIMEOUT_S, Connection
-from askrd.sdk.context import inherit
+from askrd.sdk.connection import CONNECT_TIMEOUT_S, READY_TIMEOUT_S, WRITE_BYTES, Connection
+from askrd.sdk.context import NOTHING_INHERITED, Inheritance, inherit
 from askrd.sdk.conversation import ANSWER_TIMEOUT_S, Conversation
 from askrd.sdk.errors import refuse_unbuilt
 from askrd.sdk.readers import EventReader, log_gap, log_trouble
 from askrd.sdk.shape import said
 from askrd.sdk.state import State
 from askrd.sdk.transport import Dial, dial as dial_socket
-from askrd.sdk.values import Emitted, Event, Gap, Outcome
+from askrd.sdk.values import Emitted, Event, Gap, Outcome, read_payload
 from askrd.sdk.where import find
 from askrd.wire.bodies import Welcome
 from askrd.wire.errors import ConnectionLost, DeadlineExceeded
 from askrd.wire.frames import Frame
 from askrd.wire.names import check_word
+
+_NOT_GIVEN = (None, None, None)
 
 
 class Client:
@@ -176,9 +178,23 @@ class Client:
             AskrError: the command failed otherwise; the code says how.
             TypeError: an argument was given that is not built yet; nothing was sent.
         """
-        refuse_unbuilt("send", key=key, idempotency_key=idempotency_key, wait=wait)
-        frame, ms = await self._ask(target, payload, timeout, headers)
-        return outcome_in(frame, as_, ms).value
+        if (key, idempotency_key, wait) != _NOT_GIVEN:
+            refuse_unbuilt("send", key=key, idempotency_key=idempotency_key, wait=wait)
+        data, coding = said(payload)
+        inherited = inherit(target, timeout, headers)
+        if not self._connection.is_usable:
+            await self._connection.ready(inherited.timeout)
+        if inherited is NOTHING_INHERITED:
+            answer: asyncio.Future[Frame] = self._connection.new_answer()
+            id_ = self._conversation.call(target, data, coding, answer)
+        else:
+            id_, answer = self._ask(target, data, coding, inherited)
+        try:
+            frame = await answer
+        except asyncio.CancelledError:
+            self._conversation.cancel(id_)
+            raise
+        return read_payload(frame, as_)
 
     async def call(
         self,
@@ -197,40 +213,36 @@ class Client:
         Arguments and errors are those of `send`.
         """
         refuse_unbuilt("call", key=key, idempotency_key=idempotency_key, wait=wait)
-        frame, ms = await self._ask(target, payload, timeout, headers)
-        return outcome_in(frame, as_, ms)
-
-    async def _ask(
-        self,
-        target: str,
-        payload: Any,
-        timeout: float | None,
-        headers: Mapping[str, str] | None,
-    ) -> tuple[Frame, float]:
         data, coding = said(payload)
         inherited = inherit(target, timeout, headers)
-        connection = self._connection
-        if not connection.is_usable:
-            await connection.ready(inherited.timeout)
-        loop = connection.loop
-        start = loop.time()
-        answer: asyncio.Future[Frame] = loop.create_future()
-        id_ = self._conversation.call(
-            target,
-            data,
-            coding,
-            answer,
-            ttl_ms=ttl_ms_of(inherited.timeout),
-            head=head_bytes(inherited.headers),
-            hops=inherited.hops,
-            guard_at=guard_of(start, inherited.timeout),
-        )
+        if not self._connection.is_usable:
+            await self._connection.ready(inherited.timeout)
+        start = self.loop.time()
+        id_, answer = self._ask(target, data, coding, inherited)
         try:
             frame = await answer
         except asyncio.CancelledError:
             self._conversation.cancel(id_)
             raise
-        return frame, (loop.time() - start) * 1000
+        return outcome_in(frame, as_, (self.loop.time() - start) * 1000)
+
+    def _ask(
+        self, target: str, data: bytes, coding: int, inherited: Inheritance
+    ) -> tuple[int, asyncio.Future[Frame]]:
+        """Sends a command; returns its id and what its answer will be."""
+        answer = self._connection.new_answer()
+        timeout = inherited.timeout
+        id_ = self._conversation.call(
+            target,
+            data,
+            coding,
+            answer,
+            ttl_ms=ttl_ms_of(timeout),
+            head=head_bytes(inherited.headers),
+            hops=inherited.hops,
+            guard_at=guard_of(self.loop.time(), timeout),
+        )
+        return id_, answer
 
     # --- events -----------------------------------------------------------------------------
 
@@ -259,7 +271,8 @@ class Client:
             await connection.ready()
         if not confirm:
             self._conversation.emit(event, data, coding)
-            await connection.settle()
+            if self._conversation.exchange.waiting_bytes > WRITE_BYTES:
+                await connection.settle()
             return None
         loop = connection.loop
         answer: asyncio.Future[Frame] = loop.create_future()

@@ -13,6 +13,8 @@ from askrd.wire.names import check_key, check_pattern, check_prefix, check_subje
 
 _CACHED = 4096
 _MESSAGE_CHARS_MAX = 8 * 1024
+_CALL = int(Kind.CALL)
+_pack = HEADER.pack
 
 
 @lru_cache(_CACHED)
@@ -88,7 +90,6 @@ def call_frame(
     payload: bytes,
     coding: int,
     ttl_ms: int,
-    *,
     head: bytes = b"",
     hops: int = 0,
 ) -> bytes:
@@ -106,15 +107,15 @@ def call_frame(
                 head=head,
             )
         )
-    size = HEADER_REST_BYTES + len(address) + len(payload)
-    tail = coding | hops << 16
-    return HEADER.pack(size, Kind.CALL, 0, len(address), id_, ttl_ms, tail) + address + payload
+    name_length = len(address)
+    size = HEADER_REST_BYTES + name_length + len(payload)
+    return _pack(size, _CALL, 0, name_length, id_, ttl_ms, coding | hops << 16) + address + payload
 
 
 def plain_frame(kind: int, id_: int, name: bytes, payload: bytes, coding: int) -> bytes:
     """Returns a frame without sections: most kinds need no more."""
     size = HEADER_REST_BYTES + len(name) + len(payload)
-    return HEADER.pack(size, kind, 0, len(name), id_, 0, coding) + name + payload
+    return _pack(size, kind, 0, len(name), id_, 0, coding) + name + payload
 
 
 def json_frame(kind: Kind, id_: int, body: Json, name: bytes = b"") -> bytes:

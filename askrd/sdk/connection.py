@@ -17,6 +17,7 @@ from askrd.sdk.where import Where
 from askrd.wire.addresses import DaemonAddress
 from askrd.wire.bodies import Welcome
 from askrd.wire.errors import AskrError, ConnectionLost
+from askrd.wire.frames import Frame
 
 LOG = logging.getLogger("askrd.sdk")
 CONNECT_TIMEOUT_S = 5.0
@@ -39,6 +40,8 @@ class Connection:
         on_disconnected: called with the reason whenever a welcomed connection ends, except by
             `close`.
         on_ended: called with the reason when it will not come back, except by `close`.
+        is_usable: whether something can be written now.
+        new_answer: makes a future; only once it was opened.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Connection:
         self.on_disconnected: Callable[[ConnectionLost], None] = lambda _: None
         self.on_ended: Callable[[AskrError], None] = lambda _: None
         self.is_usable = False
+        self.new_answer: Callable[[], asyncio.Future[Frame]] = _no_loop
         self._find = find
         self._dial = dial
         self._reconnect = reconnect
@@ -82,6 +86,7 @@ class Connection:
         self._loop: asyncio.AbstractEventLoop | None = None
         conversation.on_welcome = self._welcomed
         conversation.exchange.on_output = self._schedule
+        conversation.exchange.on_burst = self.flush
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -91,8 +96,7 @@ class Connection:
             ConnectionLost: it was never opened.
         """
         if self._loop is None:
-            error = lost("not connected: connect first", delivered="no")
-            raise error
+            raise lost("not connected: connect first", delivered="no")
         return self._loop
 
     # --- life -------------------------------------------------------------------------------
@@ -113,6 +117,7 @@ class Connection:
             assert self.conversation.welcome is not None
             return self.conversation.welcome
         self._loop = asyncio.get_running_loop()
+        self.new_answer = self._loop.create_future
         self._ended = None
         return await self._attempt()
 
@@ -172,16 +177,15 @@ class Connection:
                 link.write(frames)
 
     async def settle(self) -> None:
-        """Gives way when much has been written in this turn of the loop; call it when emitting.
+        """Writes and gives way; for who emits, when more than `WRITE_BYTES` have gathered.
 
         Raises:
             ConnectionLost: the daemon has not read for 10 s.
         """
-        if self.conversation.exchange.waiting_bytes > WRITE_BYTES:
-            self.flush()
-            await asyncio.sleep(0)
-            if not self.is_usable:
-                await self.ready()
+        self.flush()
+        await asyncio.sleep(0)
+        if not self.is_usable:
+            await self.ready()
 
     def _schedule(self) -> None:
         if not self._scheduled and self._loop is not None:
@@ -297,6 +301,10 @@ class Connection:
             link.drop(silence.message)
         else:
             self._ticker = self.loop.call_later(TICK_S, self._tick)
+
+
+def _no_loop() -> asyncio.Future[Frame]:
+    raise lost("not connected: connect first", delivered="no")
 
 
 class _Link:

@@ -110,14 +110,20 @@ class Inheritance:
     hops: int
 
 
+NOTHING_INHERITED = Inheritance(None, None, 0)
+"""What a command inherits that nothing was said about, outside of any other."""
+
+
 def inherit(target: str, timeout: float | None, headers: Mapping[str, str] | None) -> Inheritance:
     """Returns timeout, headers and depth for a command that is sent now.
 
     Raises:
         DeadlineExceeded: the command being answered has no time left; nothing was sent.
     """
-    own = dict(headers) if headers else None
     context = CURRENT.get()
+    if context is None and timeout is None and not headers:
+        return NOTHING_INHERITED
+    own = dict(headers) if headers else None
     if context is None or context.is_answered:
         return Inheritance(timeout, own, 0)
     remaining = context.remaining

@@ -33,6 +33,12 @@ PING_AFTER_S = 10.0
 GONE_AFTER_S = 10.0
 """Silence after that question which means that it is not."""
 
+_EMIT = int(Kind.EMIT)
+_address_bytes = composition.address_bytes
+_call_frame = composition.call_frame
+_plain_frame = composition.plain_frame
+_subject_bytes = composition.subject_bytes
+
 
 def _nothing(*_: Any) -> None:
     """Stands where no hook was set."""
@@ -138,9 +144,9 @@ class Conversation:
         """Takes what the daemon said at ``now``, in seconds on any monotonic clock."""
         self._heard_at = now
         self._pinged_at = None
-        takers = self._takers
+        find = self._takers.get
         for frame in frames:
-            taker = takers.get(frame.kind)
+            taker = find(frame.kind)
             if taker is not None:
                 taker(frame)
 
@@ -221,14 +227,13 @@ class Conversation:
             PayloadTooLarge: the daemon would not relay it.
             ConnectionLost: there is no connection; nothing was sent.
         """
-        address = composition.address_bytes(target)
+        address = _address_bytes(target)
         exchange = self.exchange
         exchange.check(payload)
-        id_ = exchange.requests.new_id()
-        exchange.write(
-            composition.call_frame(id_, address, payload, coding, ttl_ms, head=head, hops=hops)
-        )
-        exchange.requests.add(id_, Request(promise, guard_at, on_progress=on_progress))
+        if not exchange.connected:
+            exchange.refuse()
+        id_ = exchange.requests.open(Request(promise, guard_at, False, on_progress))  # noqa: FBT003
+        exchange.write(_call_frame(id_, address, payload, coding, ttl_ms, head, hops))
         return id_
 
     def cancel(self, id_: int) -> None:
@@ -258,12 +263,16 @@ class Conversation:
             PayloadTooLarge: the daemon would not relay it.
             ConnectionLost: there is no connection; nothing was sent.
         """
-        name = composition.subject_bytes(subject)
+        name = _subject_bytes(subject)
         self.exchange.check(payload)
+
+        if promise is None and not head:
+            self.exchange.write(_plain_frame(_EMIT, 0, name, payload, coding))
+            return
 
         def compose(id_: int) -> bytes:
             if not head:
-                return composition.plain_frame(Kind.EMIT, id_, name, payload, coding)
+                return _plain_frame(_EMIT, id_, name, payload, coding)
             frame = Frame(
                 kind=Kind.EMIT, id=id_, name=name, payload=payload, coding=coding, head=head
             )

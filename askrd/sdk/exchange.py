@@ -5,11 +5,15 @@ the id it has from the beginning.
 """
 
 from collections.abc import Callable
+from typing import NoReturn
 
 from askrd.sdk import composition
 from askrd.sdk.errors import lost
 from askrd.sdk.requests import NEVER, Promise, Request, Requests
 from askrd.wire.errors import AskrError, PayloadTooLarge
+
+BURST_FRAMES = 32
+"""Frames that are worth a write of their own: enough to share its price, few enough to begin."""
 
 
 def _nobody() -> None:
@@ -26,12 +30,15 @@ class Exchange:
         waiting_bytes: bytes written that nobody has taken.
         payload_bytes_max: the daemon's limit; 0 = not known yet.
         on_output: called when there is something to take and there was nothing before.
+        on_burst: called when `BURST_FRAMES` frames have gathered; whoever takes them now lets the
+            daemon begin while the rest is made.
     """
 
     __slots__ = (
         "_out",
         "_standing",
         "connected",
+        "on_burst",
         "on_output",
         "payload_bytes_max",
         "requests",
@@ -47,6 +54,7 @@ class Exchange:
         self.waiting_bytes = 0
         self.payload_bytes_max = 0
         self.on_output: Callable[[], None] = _nobody
+        self.on_burst: Callable[[], None] = _nobody
         self._out: list[bytes] = []
         self._standing: dict[int, bytes] = {}
 
@@ -54,8 +62,9 @@ class Exchange:
         """Begins a connection: the greeting and everything that stands go out in one batch."""
         self.connected = True
         self.write(greeting)
-        for frame in self._standing.values():
-            self.write(frame)
+        standing = self._standing.values()
+        self._out += standing
+        self.waiting_bytes += sum(map(len, standing))
 
     def close(self, why: str) -> None:
         """Ends a connection; what does not stand fails, ``why`` is for its message."""
@@ -76,13 +85,23 @@ class Exchange:
             ConnectionLost: there is no connection.
         """
         if not self.connected:
-            error = lost(f"not connected: {self.why or 'connect first'}", delivered="no")
-            raise error
+            self.refuse()
         out = self._out
         out.append(frame)
         self.waiting_bytes += len(frame)
         if len(out) == 1:
             self.on_output()
+        elif len(out) == BURST_FRAMES:
+            self.on_burst()
+
+    def refuse(self) -> NoReturn:
+        """Says that there is no connection.
+
+        Raises:
+            ConnectionLost: always.
+        """
+        error = lost(f"not connected: {self.why or 'connect first'}", delivered="no")
+        raise error
 
     def take(self) -> list[bytes]:
         """Returns the frames to write and forgets them."""

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from askrd.sdk.errors import CannotConnect
 from askrd.wire.addresses import DaemonAddress
-from askrd.wire.codec import Assembly, Malformed, Oversize, decode, split
+from askrd.wire.codec import Assembly, Malformed, decode
 from askrd.wire.errors import BadRequest
-from askrd.wire.frames import MAGIC, SUBPROTOCOL_BINARY, Frame, Kind
-from askrd.wire.limits import (
-    OVERHEAD_BYTES_MAX,
-    PAYLOAD_BYTES_HARD_MAX,
+from askrd.wire.frames import (
+    HEADER,
+    MAGIC,
+    SIZE_BYTES,
+    SUBPROTOCOL_BINARY,
+    Frame,
+    Kind,
 )
+from askrd.wire.limits import HEADER_BYTES, ID_MAX, OVERHEAD_BYTES_MAX, PAYLOAD_BYTES_HARD_MAX
 from askrd.wire.parts import Parts
 
 if TYPE_CHECKING:
@@ -23,6 +27,8 @@ FRAME_BYTES_MAX = PAYLOAD_BYTES_HARD_MAX + OVERHEAD_BYTES_MAX
 """Largest frame a daemon may send, however it is configured."""
 MESSAGE_BYTES_MAX = 4 * FRAME_BYTES_MAX
 """Largest WebSocket message: the daemon puts several frames into one."""
+_PART = int(Kind.PART)
+_unpack = HEADER.unpack_from
 
 
 class Framing(Protocol):
@@ -95,18 +101,46 @@ class FrameReader:
             Oversize: a frame is larger than any daemon may send.
             BadRequest: a frame contradicts itself.
         """
-        frames = []
-        for item in split(self._assembly, data):
-            if isinstance(item, Malformed | Oversize):
-                raise item
-            frame = decode(item)
-            if frame.kind == Kind.PART:
-                whole = self._parts.add(frame)
-                if whole is None:
-                    continue
-                frame = decode(whole)
-            frames.append(frame)
+        assembly = self._assembly
+        if not assembly.is_empty:
+            data = assembly.join(data)
+        frames: list[Frame] = []
+        at, length = 0, len(data)
+        while length - at >= HEADER_BYTES:
+            size, kind, stamp_length, name_length, id_, ttl_ms, tail = _unpack(data, at)
+            end = at + SIZE_BYTES + size
+            name_at = at + HEADER_BYTES + stamp_length
+            payload_at = name_at + name_length
+            if payload_at > end or end > length or end - at > FRAME_BYTES_MAX:
+                break
+            if tail > 0xFF or id_ > ID_MAX or kind == _PART:
+                self._read_rare(data[at:end], frames)
+            else:
+                frames.append(
+                    Frame(
+                        kind=kind,
+                        id=id_,
+                        name=data[name_at:payload_at],
+                        payload=data[payload_at:end],
+                        coding=tail,
+                        ttl_ms=ttl_ms,
+                        stamp=data[at + HEADER_BYTES : name_at],
+                    )
+                )
+            at = end
+        if at < length:
+            assembly.hold(data[at:])
         return frames
+
+    def _read_rare(self, data: bytes, frames: list[Frame]) -> None:
+        """Reads a frame with flags, sections or hops, or a part of one, or one that is refused."""
+        frame = decode(data)
+        if frame.kind == Kind.PART:
+            whole = self._parts.add(frame)
+            if whole is None:
+                return
+            frame = decode(whole)
+        frames.append(frame)
 
 
 class RawFraming:

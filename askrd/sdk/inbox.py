@@ -16,23 +16,29 @@ class Inbox(Generic[Item]):
         error: why nothing more will come; None while something may.
     """
 
-    __slots__ = ("_backlog", "_loop", "_waiter", "error")
+    __slots__ = ("_backlog", "_loop", "_put", "_waiter", "error")
 
     def __init__(self, backlog: Backlog[Item], loop: asyncio.AbstractEventLoop) -> None:
         self._backlog = backlog
+        self._put = backlog.put
         self._loop = loop
         self._waiter: asyncio.Future[None] | None = None
         self.error: AskrError | None = None
 
     def put(self, item: Item) -> None:
         """Adds an item and wakes the reader."""
-        self._backlog.put(item)
-        self._wake()
+        self._put(item)
+        if self._waiter is not None:
+            self._wake()
 
     def fail(self, error: AskrError) -> None:
         """Ends it: the reader gets ``error`` after the items that wait."""
         self.error = error
         self._wake()
+
+    def ready(self) -> Item | None:
+        """Returns the next item, or None when none is there yet."""
+        return self._backlog.take() if self._backlog else None
 
     async def take(self, until: float | None) -> Item:
         """Returns the next item.
@@ -55,6 +61,6 @@ class Inbox(Generic[Item]):
         return self._backlog.take()
 
     def _wake(self) -> None:
-        waiter = self._waiter
+        waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)

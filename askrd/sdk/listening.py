@@ -11,6 +11,7 @@ from askrd.sdk.context import CURRENT, Context
 from askrd.sdk.middleware import Middleware, Passage, PassageKind, pass_through
 from askrd.sdk.shape import Shape, said
 from askrd.sdk.signature import Function, hints_of, is_async
+from askrd.sdk.turns import Isolated
 from askrd.sdk.values import Event
 from askrd.sdk.work import Work, logged
 from askrd.wire.errors import AskrError, BadRequest
@@ -19,6 +20,9 @@ from askrd.wire.names import check_pattern
 LOG = logging.getLogger("askrd.sdk")
 WAITING_MAX = 10_000
 """Events that wait for one handler; beyond it the oldest are dropped, and the log says so."""
+
+EVENTS_PER_TASK_MAX = 100
+"""Events that one task handles before everything else that is ready gets its turn."""
 
 
 class Listener:
@@ -35,6 +39,7 @@ class Listener:
     __slots__ = (
         "_dropped",
         "_function",
+        "_is_async",
         "_is_busy",
         "_skins",
         "_takes",
@@ -66,6 +71,7 @@ class Listener:
         self.shape = None if hint is None else Shape(hint, f"an event for {self.name}")
         self.schema = None if self.shape is None else self.shape.schema
         self._function = function
+        self._is_async = is_async(function)
         self._skins = skins
         self._work: Work | None = None
         self._waiting: deque[Event[Any]] = deque()
@@ -105,29 +111,46 @@ class Listener:
                 self._dropped = 0
             return
         self._is_busy = True
-        self._work.start(self._handle(self._waiting.popleft(), self._work), self._done)
+        self._work.start(self._work_off(self._waiting.popleft(), self._work), self._done)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         logged(f"{self.name}, which listens to {self.pattern},")(task)
         self._next()
 
-    async def _handle(self, event: Event[Any], work: Work) -> None:
+    async def _work_off(self, event: Event[Any], work: Work) -> None:
+        """Handles an event and some of those that wait, each with its own context variables."""
+        task = asyncio.current_task()
+        assert task is not None
         CURRENT.set(None)
+        for _ in range(EVENTS_PER_TASK_MAX):
+            await Isolated(self._handle(event, work))
+            if not self._waiting or task.cancelling():
+                return
+            event = self._waiting.popleft()
+        self._waiting.appendleft(event)
+
+    async def _handle(self, event: Event[Any], work: Work) -> None:
         try:
-            passage = Passage(kind=PassageKind.EVENT, name=event.subject, payload=event.payload)
-            before = passage.payload
+            before = event.payload
             args = self._arguments(event)
         except AskrError as exc:
             LOG.warning("%s did not get an event %s: %s", self.name, event.subject, exc)
             return
+        if not self._skins:
+            await self._call(work, args)
+            return
+        passage = Passage(kind=PassageKind.EVENT, name=event.subject, payload=before)
 
         async def inner(passage: Passage) -> Any:
             now = args if passage.payload is before else self._arguments(event, passage)
-            if is_async(self._function):
-                return await self._function(*now)
-            return await work.call(self._function, *now)
+            return await self._call(work, now)
 
         await pass_through(self._skins, passage, inner)
+
+    async def _call(self, work: Work, args: tuple[Any, ...]) -> Any:
+        if self._is_async:
+            return await self._function(*args)
+        return await work.call(self._function, *args)
 
     def _arguments(self, event: Event[Any], passage: Passage | None = None) -> tuple[Any, ...]:
         """Returns what the function is called with, checked."""

@@ -11,6 +11,9 @@ from askrd.wire.errors import AskrError, BadRequest, CommandUnknown, LimitExceed
 from askrd.wire.frames import Frame, Kind
 from askrd.wire.limits import REGISTRY_BYTES_MAX
 
+_REPLY = int(Kind.REPLY)
+_plain_frame = composition.plain_frame
+
 
 class Offers:
     """What this peer provides, and the commands it has not answered.
@@ -103,10 +106,12 @@ class Offers:
         Raises:
             PayloadTooLarge: the daemon would not relay it; the command is still unanswered.
         """
-        self._exchange.check(payload)
-        if not self._settle(call):
+        exchange, id_ = self._exchange, call.id
+        exchange.check(payload)
+        if self._asked.get(id_) is not call:
             return False
-        self._exchange.write(composition.plain_frame(Kind.REPLY, call.id, b"", payload, coding))
+        del self._asked[id_]
+        exchange.write(_plain_frame(_REPLY, id_, b"", payload, coding))
         return True
 
     def fail(self, call: Frame, error: AskrError) -> bool:

@@ -155,7 +155,9 @@ class EventReader(Reader[Event[Any] | Gap]):
     async def __anext__(self) -> Event[Any] | Gap:
         if self._left == 0:
             self.close()
-        item = await self._next()
+        item = None if self._inbox is None or self._is_over else self._inbox.ready()
+        if item is None:
+            item = await self._next()
         while isinstance(item, Gap) and not self._gaps:
             self._on_gap(item)
             item = await self._next()

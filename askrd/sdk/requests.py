@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
+
 from askrd.sdk.errors import lost
 from askrd.wire.bodies import ErrorBody, load
 from askrd.wire.errors import AskrError, BadRequest, ErrorCode, error_from
@@ -28,7 +30,7 @@ class Promise(Protocol):
         ...
 
 
-class Request:
+class Request(msgspec.Struct):
     """One unanswered request.
 
     Attributes:
@@ -38,20 +40,10 @@ class Request:
         on_progress: called with each `progress` frame; None = nobody looks.
     """
 
-    __slots__ = ("guard_at", "on_progress", "promise", "standing")
-
-    def __init__(
-        self,
-        promise: Promise | None,
-        guard_at: float = NEVER,
-        *,
-        standing: bool = False,
-        on_progress: Callable[[Frame], None] | None = None,
-    ) -> None:
-        self.promise = promise
-        self.guard_at = guard_at
-        self.standing = standing
-        self.on_progress = on_progress
+    promise: Promise | None
+    guard_at: float = NEVER
+    standing: bool = False
+    on_progress: Callable[[Frame], None] | None = None
 
 
 class Requests:
@@ -78,6 +70,12 @@ class Requests:
     def add(self, id_: int, request: Request) -> None:
         """Remembers ``request`` until its answer comes."""
         self._by_id[id_] = request
+
+    def open(self, request: Request) -> int:
+        """Remembers ``request`` under a new id, which is returned."""
+        self._last_id = id_ = self._last_id + 1
+        self._by_id[id_] = request
+        return id_
 
     def forget(self, id_: int) -> bool:
         """Drops a request nobody waits for any more; says whether it was unanswered."""

@@ -8,7 +8,7 @@ importing pydantic.
 import math
 import re
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args, get_origin
 
 import msgspec
 
@@ -30,12 +30,15 @@ _CHOICES_MAX = 20
 """Choices that a message names; the schema has them all."""
 _CANDIDATES_MAX = 1_000
 """Members of one object that are tried to find the one at fault."""
+_NONE, _JSON, _BYTES = Coding.NONE, Coding.JSON, Coding.BYTES
+_BINARY = (bytes, bytearray, memoryview)
+_PLAIN = (bytes, str, bool, int, float, dict, list, type(None))
 
 
 class Shape:
     """A type, ready to check payloads."""
 
-    __slots__ = ("_decoder", "_hint", "_members", "_name", "_schema")
+    __slots__ = ("_decoder", "_hint", "_members", "_name", "_schema", "_sure")
 
     def __init__(self, hint: Any, name: str, *, members: tuple[str, ...] | None = None) -> None:
         """Prepares ``hint``.
@@ -51,6 +54,7 @@ class Shape:
         self._hint = hint
         self._name = name
         self._members = members
+        self._sure = _sure_of(hint)
         try:
             self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
                 hint, dec_hook=_from_builtins
@@ -107,10 +111,12 @@ class Shape:
         Raises:
             SchemaInvalid: it does not fit; ``details`` has ``path`` and ``expected``.
         """
+        if coding == _BYTES and self._hint is bytes:
+            return data
         try:
-            if coding == Coding.BYTES:
+            if coding == _BYTES:
                 return msgspec.convert(bytes(data), self._hint, dec_hook=_from_builtins)
-            return self._decoder.decode(data if coding == Coding.JSON else b"null")
+            return self._decoder.decode(data if coding == _JSON else b"null")
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
             raise self._misfit(exc, data, coding, at) from exc
 
@@ -120,8 +126,11 @@ class Shape:
         Raises:
             SchemaInvalid: it does not fit, or cannot be said in JSON.
         """
+        is_sure = self._hint is Any or type(value) is self._sure
+        if is_sure and type(value) is bytes:
+            return value, _BYTES
         data, coding = said(value, self._name, at=at)
-        if not isinstance(value, msgspec.Raw) and self._hint is not Any:
+        if not is_sure and not isinstance(value, msgspec.Raw):
             self.read(data, coding, at=at)
         return data, coding
 
@@ -189,6 +198,14 @@ class Shape:
         return None
 
 
+def _sure_of(hint: Any) -> type | None:
+    """Returns the type whose values all fit ``hint`` once they are said in JSON; None for none."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if (origin is dict and inner == (str, Any)) or (origin is list and inner == (Any,)):
+        return cast("type", origin)
+    return hint if hint in _PLAIN else None
+
+
 def said(value: Any, name: str = "the payload", *, at: Side = "request") -> tuple[bytes, Coding]:
     """Returns any value as payload bytes and their coding, without a type to check it against.
 
@@ -199,14 +216,16 @@ def said(value: Any, name: str = "the payload", *, at: Side = "request") -> tupl
         SchemaInvalid: it cannot be said in JSON.
     """
     if value is None:
-        return b"", Coding.NONE
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value), Coding.BYTES
+        return b"", _NONE
+    if type(value) is bytes:
+        return value, _BYTES
+    if isinstance(value, _BINARY):
+        return bytes(value), _BYTES
     try:
-        data = msgspec.json.encode(value, enc_hook=_to_builtins)
+        data = _encode(value)
         if b"null" in data:
             _refuse_non_numbers(value)
-        return data, Coding.JSON
+        return data, _JSON
     except (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError) as exc:
         raise SchemaInvalid(
             f"{name} cannot be said in JSON: {exc}",
@@ -238,7 +257,14 @@ def value_of(data: bytes, coding: int, *, at: Side = "request") -> Any:
     Raises:
         SchemaInvalid: it calls itself JSON and is not.
     """
-    return ANYTHING.read(data, coding, at=at)
+    if coding == _BYTES:
+        return data
+    if coding != _JSON:
+        return None
+    try:
+        return _decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ANYTHING.read(data, coding, at=at)
 
 
 class _ModelMisfit(ValueError):
@@ -316,5 +342,7 @@ def _step(part: object) -> str:
     return f".{part}" if re.fullmatch(r"\w+", str(part)) else f"[{str(part)!r}]"
 
 
+_encode = msgspec.json.Encoder(enc_hook=_to_builtins).encode
+_decode = msgspec.json.Decoder().decode
 ANYTHING = Shape(Any, "the payload")
 """What has no annotation: every payload fits."""

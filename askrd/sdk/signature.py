@@ -18,6 +18,7 @@ from askrd.wire.frames import Coding
 
 Function = Callable[..., Any]
 
+_JSON, _BYTES = Coding.JSON, Coding.BYTES
 _EMPTY = inspect.Parameter.empty
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -47,6 +48,7 @@ class Signature:
     _sole: Shape | None
     _sole_takes_objects: bool
     _sole_is_optional: bool
+    _is_closed: bool
     _result: Shape | None
 
     def bind(self, data: bytes, coding: int, context: Context | None = None) -> dict[str, Any]:
@@ -63,13 +65,16 @@ class Signature:
         Raises:
             SchemaInvalid: the payload does not fit; ``details`` has ``path`` and ``expected``.
         """
-        arguments = self._bind(data, coding)
+        if coding == _BYTES and self._sole is not None:
+            arguments = {self.parameters[0]: self._sole.read(data, coding, at="request")}
+        else:
+            arguments = self._bind(data, coding)
         if self.context_name:
             arguments[self.context_name] = context
         return arguments
 
     def _bind(self, data: bytes, coding: int) -> dict[str, Any]:
-        is_object = coding == Coding.JSON and data.lstrip()[:1] == b"{"
+        is_object = coding == _JSON and (data[:1] == b"{" or data.lstrip()[:1] == b"{")
         if self._sole is not None:
             return self._bind_sole(data, coding, is_object=is_object)
         if not is_object:
@@ -89,7 +94,9 @@ class Signature:
         return {name: self._sole.read(data, coding, at="request")}
 
     def _named(self, data: bytes) -> dict[str, Any]:
-        bound = self._arguments.read(data, Coding.JSON, at="request")
+        bound = self._arguments.read(data, _JSON, at="request")
+        if self._is_closed:
+            return msgspec.structs.asdict(bound)
         found = {
             name: value
             for name in self.parameters
@@ -165,6 +172,7 @@ def read_signature(function: Function, name: str = "") -> Signature:
         _sole=sole,
         _sole_takes_objects=takes_objects,
         _sole_is_optional=sole is not None and taken[0].default is not _EMPTY,
+        _is_closed=not takes_any_name and all(one.default is _EMPTY for one in taken),
         _result=result_shape,
     )
 

@@ -12,6 +12,7 @@ from askrd.wire.frames import FLAG_KEPT, FLAG_SEALED, STAMP_TIME, Coding, Frame,
 T = TypeVar("T")
 
 _UNREAD: Any = object()
+_BYTES = Coding.BYTES
 
 
 @lru_cache(maxsize=256)
@@ -34,6 +35,8 @@ def read_payload(frame: Frame, as_: Any = None, *, at: Side = "response") -> Any
     if frame.flags & FLAG_SEALED:
         raise UnsealFailed("the payload is sealed, and this version cannot open it", at="client")
     if as_ is None:
+        if frame.coding == _BYTES:
+            return frame.payload
         return value_of(frame.payload, frame.coding, at=at)
     return _shape(as_).read(frame.payload, frame.coding, at=at)
 
@@ -61,13 +64,17 @@ class Event(Generic[T]):
     The payload is decoded when it is looked at.
     """
 
-    __slots__ = ("_frame", "_payload", "subject")
+    __slots__ = ("_frame", "_payload")
 
     def __init__(self, frame: Frame) -> None:
         """Wraps an `event` frame."""
         self._frame = frame
         self._payload: Any = _UNREAD
-        self.subject = frame.name.decode("utf-8", "replace")
+
+    @property
+    def subject(self) -> str:
+        """Its name, as `FETCHED_TIME`."""
+        return self._frame.name.decode("utf-8", "replace")
 
     @property
     def payload(self) -> T:

@@ -152,6 +152,11 @@ def test_commands_run_at_once() -> None:
     assert [frame.id for frame in frames] == [3, 2, 1]
 
 
+def test_an_id_that_comes_twice_is_answered_once() -> None:
+    (answer,) = answers(call("double", 1, id=5), call("double", 2, id=5))
+    assert (answer.id, answer.payload) == (5, b"4")
+
+
 def test_request_that_does_not_fit_never_reaches_the_handler() -> None:
     body = failure(call("double", "x"))
     assert (body["code"], body["at"]) == ("schema_invalid", "request")

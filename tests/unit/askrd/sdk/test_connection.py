@@ -9,6 +9,8 @@ import pytest
 from askrd.sdk.connection import WRITE_BYTES, Connection
 from askrd.sdk.conversation import Conversation
 from askrd.sdk.errors import CannotConnect
+from askrd.sdk.exchange import BURST_FRAMES
+from askrd.sdk.framing import FrameReader
 from askrd.sdk.transport import Receiver
 from askrd.sdk.where import Where
 from askrd.testing.virtual_time import VirtualTimeLoop
@@ -16,7 +18,7 @@ from askrd.wire.addresses import DaemonAddress, parse_url
 from askrd.wire.codec import encode
 from askrd.wire.errors import AskrError, ConnectionLost, VersionUnsupported
 from askrd.wire.frames import MAGIC, Frame, Kind
-from tests.unit.askrd.sdk.talk import body, welcome
+from tests.unit.askrd.sdk.talk import Listener, body, welcome
 
 PLACE = Where((parse_url("unix:/run/askrd.sock"),))
 
@@ -122,6 +124,37 @@ def test_much_output_does_not_wait_for_the_end_of_the_turn() -> None:
         await made.settle()
         assert made.conversation.exchange.waiting_bytes == 0
         assert len(exchange.cables[0].written) == 3
+        await made.close()
+
+    run(main)
+
+
+def test_a_burst_of_frames_goes_out_before_the_turn_ends() -> None:
+    async def main() -> None:
+        exchange = Exchange(welcome())
+        made = connection(exchange)
+        await made.open()
+        for _ in range(BURST_FRAMES + 1):
+            made.conversation.emit("a", b"x", 2)
+        burst = exchange.cables[0].written[-1]
+        assert len(FrameReader().read(burst)) == BURST_FRAMES
+        await asyncio.sleep(0)
+        assert len(FrameReader().read(exchange.cables[0].written[-1])) == 1
+        await made.close()
+
+    run(main)
+
+
+def test_everything_that_stands_goes_out_in_one_write() -> None:
+    async def main() -> None:
+        exchange = Exchange(welcome())
+        made = connection(exchange)
+        for number in range(BURST_FRAMES * 2):
+            made.conversation.subscribe(f"a{number}", Listener().subscription)
+        await made.open()
+        magic, opening = exchange.cables[0].written
+        assert magic == MAGIC
+        assert len(FrameReader().read(opening)) == 1 + BURST_FRAMES * 2
         await made.close()
 
     run(main)

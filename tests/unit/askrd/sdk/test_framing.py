@@ -9,9 +9,19 @@ import pytest
 from askrd.sdk.errors import CannotConnect
 from askrd.sdk.framing import FRAME_BYTES_MAX, Framing, RawFraming, WebSocketFraming, framing_for
 from askrd.wire.addresses import parse_url
-from askrd.wire.codec import Malformed, Oversize, encode
+from askrd.wire.codec import Malformed, Oversize, decode, encode
 from askrd.wire.errors import BadRequest
-from askrd.wire.frames import FLAG_MORE, HEADER, MAGIC, Coding, Frame, Kind
+from askrd.wire.frames import (
+    FLAG_HEAD,
+    FLAG_KEPT,
+    FLAG_MORE,
+    FLAG_SEALED,
+    HEADER,
+    MAGIC,
+    Coding,
+    Frame,
+    Kind,
+)
 
 FRAMES = [
     Frame(kind=Kind.REPLY, id=1, payload=b"42", coding=Coding.JSON, stamp=b"agent@p01x7d"),
@@ -27,7 +37,27 @@ FRAMES = [
     ),
 ]
 BYTES = [encode(frame) for frame in FRAMES]
+ODD = [
+    Frame(
+        kind=Kind.CALL, id=2**53 - 1, name=b"agent.fetch", ttl_ms=2**32 - 1, hops=8, stamp=b"a@b"
+    ),
+    Frame(kind=Kind.EVENT, id=4, name=b"A", payload=b"x", flags=FLAG_KEPT | FLAG_HEAD, head=b"{}"),
+    Frame(kind=0xEE, name=b"\xff", payload=b"y", coding=255, flags=FLAG_SEALED),
+    Frame(kind=Kind.PONG),
+]
+"""Frames whose every field says something at least once."""
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+@pytest.mark.parametrize("frame", ODD)
+def test_every_field_is_read_as_the_codec_reads_it(frame: Frame) -> None:
+    data = encode(frame)
+    assert RawFraming().receive(data + data) == [decode(data), decode(data)] == [frame, frame]
+
+
+def test_an_id_above_the_limit_is_refused() -> None:
+    with pytest.raises(BadRequest, match="id"):
+        RawFraming().receive(HEADER.pack(20, Kind.PING, 0, 0, 2**53, 0, 0))
 
 
 def parts(frame: bytes, group: int, size: int) -> list[bytes]:

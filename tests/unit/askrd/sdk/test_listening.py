@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
 
 from askrd.sdk.context import Context
-from askrd.sdk.listening import WAITING_MAX, Listener
+from askrd.sdk.listening import EVENTS_PER_TASK_MAX, WAITING_MAX, Listener
 from askrd.sdk.middleware import Passage
 from askrd.sdk.values import Event
 from askrd.sdk.work import Work
@@ -156,3 +157,32 @@ def test_what_cannot_listen_is_refused(function, why) -> None:
 def test_pattern_that_breaks_the_grammar_is_refused() -> None:
     with pytest.raises(BadRequest, match="last segment"):
         Listener("a.**.b", several, ())
+
+
+def test_context_variables_are_those_of_one_event() -> None:
+    variable: ContextVar[int] = ContextVar("variable", default=0)
+    seen: list[tuple[int, int]] = []
+
+    async def function(payload: int) -> None:
+        before = variable.get()
+        variable.set(payload)
+        if payload == 2:
+            await asyncio.sleep(1)
+        seen.append((before, variable.get()))
+
+    told(Listener("*", function, ()), event(1), event(2), event(3))
+    assert seen == [(0, 1), (0, 2), (0, 3)]
+
+
+def test_a_flood_of_events_lets_others_have_their_turn() -> None:
+    turns: list[int] = []
+    seen: list[int] = []
+
+    async def heard(number: int) -> None:
+        if number == 0:
+            asyncio.get_running_loop().call_soon(lambda: turns.append(len(seen)))
+        seen.append(number)
+
+    told(Listener("*", heard, ()), *map(event, range(EVENTS_PER_TASK_MAX * 2)))
+    assert turns == [EVENTS_PER_TASK_MAX]
+    assert seen == [*range(EVENTS_PER_TASK_MAX * 2)]
