@@ -16,7 +16,7 @@ from askrd.config import Config, ListenAddress, Loaded
 from askrd.core.router import Router
 from askrd.core.switchboard import Daemon as Identity
 from askrd.doors.listener import Listener
-from askrd.host import clock, entropy, whereabouts
+from askrd.host import clock, entropy, memory, whereabouts
 from askrd.host.logs import Log, start_log
 from askrd.host.signals import StopSignals
 from askrd.host.systemd import Notifier
@@ -46,6 +46,7 @@ def run(loaded: Loaded, *, json_ready: bool) -> int:
         CannotListen: an address is taken or not to be had; nothing was started.
     """
     config = loaded.config
+    memory.keep_freed_memory()
     start_log(config.log_format, config.log_level)
     running = RunningDaemon(config, loaded.listen, os.environ, json_ready=json_ready)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

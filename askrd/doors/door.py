@@ -6,13 +6,21 @@ import asyncio
 from typing import Protocol, cast
 
 from askrd.core.session import Session
+from askrd.doors.reception import Reception, is_worth
 from askrd.host.logs import Log
+from askrd.wire.codec import Raw
 from askrd.wire.errors import AskrError
 
 CLOSE_WITHIN_S = 2.0
 """How long a closing connection may take to swallow its last bytes."""
 WRITE_HIGH_BYTES = 64 * 1024
 """Bytes the transport may keep before the session counts as paused."""
+LARGE_READ_BYTES = 32 * 1024
+"""Only after a read of this size is it asked whether a large frame began."""
+APART_BYTES = 32 * 1024
+"""Pieces of this size are written as they are; smaller ones are joined first."""
+APART_PIECES_MAX = 16
+"""Of more pieces than this all are joined: looking at each would cost more than it saves."""
 
 _log = Log("askrd.doors")
 
@@ -21,7 +29,10 @@ class Relay(Protocol):
     """What a door tells the relay; every call returns at once."""
 
     def received(self, session: Session, data: bytes) -> None:
-        """Binary frames arrived, cut anywhere."""
+        """Binary frames arrived, cut anywhere; none at all when only a part of a large one did."""
+
+    def received_large(self, session: Session, whole: memoryview) -> None:
+        """One large frame arrived; ``whole`` is read-only and never written again."""
 
     def refuse(self, session: Session, error: AskrError) -> None:
         """Something arrived that the door could not read."""
@@ -66,12 +77,26 @@ class Door(asyncio.Protocol):
         try:
             self.take(data)
         except Exception as exc:  # noqa: BLE001  # the bulkhead
-            _log.error("door failed", cause=exc, peer=self.session.peer_id)
-            self.transport.abort()
+            self._give_up(exc)
+
+    def whole_received(self, whole: memoryview) -> None:
+        """Takes something large that a `Reception` put together; fails alone as well."""
+        try:
+            self.take_whole(whole)
+        except Exception as exc:  # noqa: BLE001  # the same bulkhead
+            self._give_up(exc)
+
+    def _give_up(self, cause: Exception) -> None:
+        _log.error("door failed", cause=cause, peer=self.session.peer_id)
+        self.transport.abort()
 
     def take(self, data: bytes) -> None:
         """Hands what arrived to the relay as binary frames."""
         self.relay.received(self.session, data)
+
+    def take_whole(self, whole: memoryview) -> None:
+        """Hands one large frame to the relay."""
+        self.relay.received_large(self.session, whole)
 
     def eof_received(self) -> bool | None:
         """Takes in that the peer closed its side: a binary peer that does is gone."""
@@ -93,9 +118,16 @@ class Door(asyncio.Protocol):
 
     # ── to the peer ───────────────────────────────────────────────────────────────────────
 
-    def write(self, pieces: list[bytes]) -> None:
+    def write(self, pieces: list[Raw]) -> None:
         """Writes pieces of binary frames, together whole frames, in one go."""
-        self.transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if len(pieces) == 1:
+            self.transport.write(pieces[0])
+            return
+        runs = in_runs(pieces)
+        if len(runs) == 1:
+            self.transport.write(runs[0])
+        else:
+            self.transport.writelines(runs)
 
     def close(self, close_code: int, reason: str) -> None:
         """Closes after what was written; cuts the connection if that takes long."""
@@ -110,6 +142,46 @@ class Door(asyncio.Protocol):
 
 class RawDoor(Door):
     """Binary frames over TCP or a unix socket."""
+
+    def take(self, data: bytes) -> None:
+        """Hands what arrived to the relay, and sees whether a large frame began."""
+        self.relay.received(self.session, data)
+        if len(data) >= LARGE_READ_BYTES:
+            self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Has the rest of a large frame received in its place."""
+        assembly = self.session.assembly
+        have = assembly.held_bytes
+        size = have + assembly.missing_bytes
+        if is_worth(have, size) and not self.transport.is_closing():
+            self.session.bytes_in -= have  # They are handed over once more, within the whole.
+            Reception(self, assembly.release(), size).start()
+
+
+def in_runs(pieces: list[Raw]) -> list[Raw]:
+    """Returns ``pieces`` with neighbours joined, but for large ones, which are not copied."""
+    if len(pieces) <= APART_PIECES_MAX:
+        for piece in pieces:
+            if len(piece) >= APART_BYTES:
+                return _apart(pieces)
+    return [b"".join(pieces)]
+
+
+def _apart(pieces: list[Raw]) -> list[Raw]:
+    runs: list[Raw] = []
+    run: list[Raw] = []
+    for piece in pieces:
+        if len(piece) < APART_BYTES:
+            run.append(piece)
+            continue
+        if run:
+            runs.append(b"".join(run))
+            run = []
+        runs.append(piece)
+    if run:
+        runs.append(b"".join(run))
+    return runs
 
 
 def as_transport(transport: asyncio.BaseTransport) -> asyncio.Transport:

@@ -8,6 +8,7 @@ import socket
 from askrd.core.session import Phase, Session
 from askrd.doors.door import Door, Relay
 from askrd.doors.transcript import EventTexts, Transcript
+from askrd.wire.codec import Raw
 from askrd.wire.errors import AskrError, PayloadTooLarge
 from askrd.wire.limits import HANDSHAKE_BYTES_MAX, SKIP_BYTES_MAX
 
@@ -130,7 +131,7 @@ class LineDoor(Door):
         else:
             asyncio.get_running_loop().call_later(PROBE_S, self._probe)
 
-    def write(self, pieces: list[bytes]) -> None:
+    def write(self, pieces: list[Raw]) -> None:
         """Writes frames as lines, in one go."""
         texts = self._transcript.texts(pieces)
         if texts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from askrd.core.session import Session
-from askrd.wire.codec import decode
+from askrd.wire.codec import Raw, decode
 from askrd.wire.frames import HEADER, Kind
 from askrd.wire.names import pattern_matches
 from askrd.wire.text import decode_text, encode_text, event_tail
@@ -53,7 +53,7 @@ class Transcript:
             self._subs.clear()
         return data
 
-    def texts(self, pieces: list[bytes]) -> list[bytes]:
+    def texts(self, pieces: list[Raw]) -> list[bytes]:
         """Returns the text frames of whole binary frames given in pieces."""
         data = b"".join(pieces)
         found = []

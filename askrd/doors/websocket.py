@@ -1,13 +1,15 @@
 """WebSocket: the library does handshake, control and fragmented frames; plain data is ours.
 
-Binary messages are a pipe of bytes: payloads are unmasked and handed on as they come, so no
-message is ever kept. Text messages are one text frame each.
+Binary messages are a pipe of bytes: payloads are unmasked and handed on as they come; only a
+large message of which a good part came at once is received whole before it is unmasked. Text
+messages are one text frame each.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import struct
 from typing import cast
 
 from websockets.frames import Frame as Message, Opcode
@@ -17,10 +19,12 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from askrd.core.session import Phase, Session
-from askrd.doors.door import Door, Relay
+from askrd.doors.door import APART_BYTES, LARGE_READ_BYTES, Door, Relay, in_runs
+from askrd.doors.reception import Reception, is_worth
 from askrd.doors.transcript import EventTexts, Transcript
+from askrd.wire.codec import Raw
 from askrd.wire.errors import AskrError
-from askrd.wire.frames import SUBPROTOCOL_BINARY, SUBPROTOCOL_TEXT
+from askrd.wire.frames import SIZE_BYTES, SUBPROTOCOL_BINARY, SUBPROTOCOL_TEXT
 from askrd.wire.limits import HANDSHAKE_BYTES_MAX, HTTP_HANDSHAKE_BYTES_MAX
 
 try:
@@ -30,6 +34,10 @@ except ImportError:  # the library's own fallback where it was built without C
 
 _FIN_TEXT, _FIN_BINARY = 0x81, 0x82
 _MASKED = 0x80
+_LARGE_HEAD_BYTES = 14
+"""Head of a masked message of 64 KiB and more."""
+_MEDIUM_HEAD = struct.Struct(">BBH")
+_SMALL_HEADS = [bytes((_FIN_BINARY, length)) for length in range(126)]
 
 _silent = logging.getLogger("askrd.doors.websocket.library")
 _silent.disabled = True
@@ -67,6 +75,7 @@ class WebSocketDoor(Door):
         self._transcript = Transcript(session, events)
         self.is_text: bool | None = None
         self._is_upgraded = False
+        self._is_plain = False
         self._is_over = False
         self._request_bytes = 0
         self._head = b""
@@ -82,8 +91,16 @@ class WebSocketDoor(Door):
 
     def take(self, data: bytes) -> None:
         """Reads the request first, messages after it."""
-        if self._is_upgraded:
-            self._take_messages(data)
+        if self._is_plain:
+            piped: list[bytes] = []
+            at = self._take_plain(data, 0, piped)
+            if at < len(data):
+                self._take_rest(data, at, piped)
+            else:
+                whole = piped[0] if len(piped) == 1 else b"".join(piped)
+                self.relay.received(self.session, whole)
+        elif self._is_upgraded:
+            self._take_messages(data, 0, [])
         else:
             self._take_request(data)
 
@@ -102,8 +119,8 @@ class WebSocketDoor(Door):
         if not self._is_upgraded:
             if self._request_bytes > HTTP_HANDSHAKE_BYTES_MAX:
                 self.transport.abort()
-        elif rest:
-            self._take_messages(rest)
+        else:
+            self._take_messages(rest, 0, [])
 
     def _answer(self, request: Request) -> None:
         response = self._library.accept(request)
@@ -120,10 +137,52 @@ class WebSocketDoor(Door):
 
     # ── messages ──────────────────────────────────────────────────────────────────────────
 
-    def _take_messages(self, data: bytes) -> None:
+    def _take_plain(self, data: bytes, at: int, piped: list[bytes]) -> int:
+        """Reads the whole plain binary messages from ``at`` on; returns where they end."""
+        end_of = len(data)
+        while end_of - at >= 6 and data[at] == _FIN_BINARY:
+            length = data[at + 1] ^ _MASKED
+            start = at + 6
+            if length == 126 and end_of - at >= 8:
+                start, length = at + 8, data[at + 2] << 8 | data[at + 3]
+            elif length > 125:
+                start, length = _large_head(data, at, length)
+            end = start + length
+            if end > end_of:
+                break
+            mask = data[start - 4 : start]
+            if length < APART_BYTES:
+                piped.append(apply_mask(data[start:end], mask))
+            else:
+                self._pipe(piped)
+                self.relay.received(self.session, apply_mask(memoryview(data)[start:end], mask))
+            at = end
+        return at
+
+    def _take_rest(self, data: bytes, at: int, piped: list[bytes]) -> None:
+        """Has the rest of a large message received in its place, or goes the general way."""
+        have = len(data) - at
+        if have >= LARGE_READ_BYTES and data[at] == _FIN_BINARY and data[at + 1] == 0xFF:
+            self._pipe(piped)
+            size = _LARGE_HEAD_BYTES + int.from_bytes(data[at + 2 : at + 10], "big")
+            is_allowed = size <= self._message_bytes_max and self.session.phase is Phase.OPEN
+            if is_allowed and is_worth(have, size) and not self.transport.is_closing():
+                Reception(self, data[at:], size).start()
+                return
+        self._take_messages(data, at, piped)
+
+    def take_whole(self, whole: memoryview) -> None:
+        """Reads one large binary message that was received in its place."""
+        mask = bytes(whole[_LARGE_HEAD_BYTES - 4 : _LARGE_HEAD_BYTES])
+        data = apply_mask(whole[_LARGE_HEAD_BYTES:], mask)
+        is_one_frame = SIZE_BYTES + int.from_bytes(data[:SIZE_BYTES], "little") == len(data)
+        if is_one_frame and self.session.assembly.is_empty:
+            self.relay.received_large(self.session, memoryview(data))
+        else:
+            self.relay.received(self.session, data)
+
+    def _take_messages(self, data: bytes, at: int, piped: list[bytes]) -> None:
         """Splits what arrived into data for the relay and unusual frames for the library."""
-        piped: list[bytes] = []
-        at = 0
         if self._head:
             data = self._head + data
             self._head = b""
@@ -132,6 +191,8 @@ class WebSocketDoor(Door):
                 at = self._to_library(data, at, piped)
             elif self._left:
                 at = self._unmask(data, at, piped)
+            elif self._may_be_plain and (end := self._take_plain(data, at, piped)) > at:
+                at = end
             else:
                 payload_at = self._begin(data, at)
                 if payload_at < 0:
@@ -139,6 +200,13 @@ class WebSocketDoor(Door):
                     break
                 at = payload_at
         self._pipe(piped)
+        within = self._left or self._library_left or self._head
+        self._is_plain = self._may_be_plain and not within
+
+    @property
+    def _may_be_plain(self) -> bool:
+        """Whether a message that begins now may be a plain binary one."""
+        return self.is_text is False and not self._fragments_of
 
     def _begin(self, data: bytes, at: int) -> int:
         """Reads a frame's head.
@@ -252,15 +320,29 @@ class WebSocketDoor(Door):
 
     # ── to the peer ───────────────────────────────────────────────────────────────────────
 
-    def write(self, pieces: list[bytes]) -> None:
+    def write(self, pieces: list[Raw]) -> None:
         """Writes frames: one binary message, or one text message each, in one go."""
         if not self._is_upgraded or self._is_over:
             return
         if self.is_text:
-            messages = [_message(_FIN_TEXT, [text]) for text in self._transcript.texts(pieces)]
+            texts = self._transcript.texts(pieces)
+            messages = [part for text in texts for part in (_head(_FIN_TEXT, len(text)), text)]
             self.transport.write(b"".join(messages))
+            return
+        data = pieces[0]
+        if len(pieces) > 1:
+            runs = in_runs(pieces)
+            data = runs[0]
+            if len(runs) > 1:
+                self.transport.writelines([_head(_FIN_BINARY, sum(map(len, runs))), *runs])
+                return
+        length = len(data)
+        if length < 126:
+            self.transport.write(_SMALL_HEADS[length] + data)
+        elif length < APART_BYTES:
+            self.transport.write(_MEDIUM_HEAD.pack(_FIN_BINARY, 126, length) + data)
         else:
-            self.transport.write(_message(_FIN_BINARY, pieces))
+            self.transport.writelines([_head(_FIN_BINARY, length), data])
 
     def _send_library(self) -> None:
         for data in self._library.data_to_send():
@@ -284,15 +366,23 @@ class WebSocketDoor(Door):
                     self.transport.write(data)
 
 
-def _message(first: int, pieces: list[bytes]) -> bytes:
-    length = sum(map(len, pieces))
+def _head(first: int, length: int) -> bytes:
+    """Returns the head of an unmasked message."""
     if length < 126:
-        head = bytes((first, length))
-    elif length < 65_536:
-        head = bytes((first, 126)) + length.to_bytes(2, "big")
-    else:
-        head = bytes((first, 127)) + length.to_bytes(8, "big")
-    return b"".join((head, *pieces))
+        return bytes((first, length))
+    if length < 65_536:
+        return _MEDIUM_HEAD.pack(first, 126, length)
+    return bytes((first, 127)) + length.to_bytes(8, "big")
+
+
+def _large_head(data: bytes, at: int, length: int) -> tuple[int, int]:
+    """Returns start and length of a masked payload of 64 KiB and more.
+
+    Without a whole head, or without a mask, it starts behind all that came.
+    """
+    if length == 127 and len(data) - at >= _LARGE_HEAD_BYTES:
+        return at + _LARGE_HEAD_BYTES, int.from_bytes(data[at + 2 : at + 10], "big")
+    return len(data) + 1, 0
 
 
 def _select(_protocol: ServerProtocol, offered: object) -> Subprotocol | None:
