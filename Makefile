@@ -12,14 +12,20 @@ PRESENT := $(shell [ -x $(BIN)/python ] && cat $(VENV)/.made-with 2>/dev/null)
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
-.PHONY: help demo test run check bench clean
+.PHONY: help demo test test-compiled compiled run check bench bench-peers bench-growth bench-tax bench-history clean
 
 help:
 	@echo 'make demo    start a daemon and the example agent, run the client story, stop everything'
 	@echo 'make test    run the tests               make test ARGS="-k router" runs some of them'
+	@echo 'make compiled       build with the hot path compiled, into build/compiled'
+	@echo 'make test-compiled  run the tests of everything that runs on it against that build'
 	@echo 'make run     run askrd in the foreground make run ARGS="--listen tcp://127.0.0.1:9000"'
 	@echo 'make check   formatting, lint, import contracts, types'
 	@echo 'make bench   measure the relay           make bench ARGS="--json"'
+	@echo 'make bench-peers  the same beside nats, redis, mosquitto and crossbar, where they are installed'
+	@echo 'make bench-growth   cost beside many connections, subscriptions and services'
+	@echo 'make bench-tax      what each check costs on the hot path'
+	@echo 'make bench-history  the latest figures     make bench-history ARGS="add --label TEXT" adds'
 	@echo 'make clean   remove the environment and everything generated'
 	@echo 'PYTHON=...   the interpreter to build .venv from (now: $(PYTHON))'
 
@@ -28,6 +34,33 @@ demo: $(VENV)/.installed-run
 
 test: $(VENV)/.installed-test
 	@$(BIN)/python -m pytest $(ARGS)
+
+# What the compiled build is made of, and the tests that say whether it does the same. Those of the
+# repository itself and of the terminals know nothing of the hot path.
+COMPILED := build/compiled
+SOURCES := hatch_build.py pyproject.toml $(shell find askrd askr_cli -name '*.py' -o -name '*.pxd')
+COMPILED_TESTS := tests/unit/askrd tests/vectors tests/fuzz tests/simulation tests/conformance \
+    tests/integration
+
+compiled: $(COMPILED)/.built
+
+$(COMPILED)/.built: $(VENV)/.installed-test $(SOURCES)
+	@rm -rf $(COMPILED) build/wheel
+	@echo 'compiling the hot path (half a minute)' >&2
+ifneq ($(UV),)
+	@ASKR_COMPILE=1 uv build --quiet --wheel --python $(BIN)/python --out-dir build/wheel
+else
+	@ASKR_COMPILE=1 $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-input \
+	    --no-deps --wheel-dir build/wheel .
+endif
+	@$(BIN)/python -m zipfile -e build/wheel/askrd-*.whl $(COMPILED)
+	@touch $@
+
+test-compiled: compiled
+	@rm -rf $(COMPILED)/tests
+	@cp -R tests examples bench docs systemd pyproject.toml README.md Makefile $(COMPILED)
+	@cd $(COMPILED) && PYTHONPATH=$(CURDIR)/$(COMPILED) $(CURDIR)/$(BIN)/python -m pytest \
+	    $(if $(ARGS),$(ARGS),$(COMPILED_TESTS))
 
 run: $(VENV)/.installed-run
 	@exec $(BIN)/askrd serve $(ARGS)
@@ -40,6 +73,18 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-run
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-peers: $(VENV)/.installed-bench
+	@$(BIN)/python -m bench.peers $(ARGS)
+
+bench-growth: $(VENV)/.installed-bench
+	@$(BIN)/python -m bench.growth $(ARGS)
+
+bench-tax: $(VENV)/.installed-run
+	@$(BIN)/python -m bench.tax $(ARGS)
+
+bench-history: $(VENV)/.installed-run
+	@$(BIN)/python -m bench.history $(if $(ARGS),$(ARGS),show)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist

@@ -37,11 +37,20 @@ class Daemon:
         tcp: its TCP address as a URL.
         unix: its unix socket as a URL.
         pid: its process id.
+        pids: the same, for those who signal every process of a system.
         ready_ms: milliseconds from starting the process to its ready line.
     """
 
-    def __init__(self, command: tuple[str, ...] = DEFAULT_COMMAND, core: int | None = None) -> None:
+    def __init__(
+        self,
+        command: tuple[str, ...] = DEFAULT_COMMAND,
+        core: int | None = None,
+        *,
+        importing: Path | None = None,
+    ) -> None:
+        """Starts ``command`` on ``core``; its askrd lies in ``importing``, or in the checkout."""
         self._folder = tempfile.TemporaryDirectory(prefix="askr-bench-")
+        self._importing = importing
         folder = Path(self._folder.name)
         self.unix = f"unix:{folder / 'askrd.sock'}"
         self._errors = folder / "stderr"
@@ -54,7 +63,7 @@ class Daemon:
             self.unix,
             "--json",
         ]
-        _raise_file_limit()
+        raise_file_limit()
         started = time.perf_counter()
         self._process = self._start(words, folder, core)
         try:
@@ -65,6 +74,7 @@ class Daemon:
             self.stop()
             raise
         self.pid = self._process.pid
+        self.pids = [self.pid]
 
     def __enter__(self) -> Self:
         return self
@@ -95,11 +105,13 @@ class Daemon:
         return self._errors.read_text(errors="replace")[-2000:].strip()
 
     def _start(self, words: list[str], folder: Path, core: int | None) -> "subprocess.Popen[bytes]":
-        environment = _environment(folder)
+        environment, where = _environment(folder), PROJECT
+        if self._importing:  # and not what lies in the working directory
+            environment, where = environment | {"PYTHONPATH": str(self._importing)}, folder
         try:
             with pinned(core), self._errors.open("wb") as errors:
                 return subprocess.Popen(
-                    words, stdout=subprocess.PIPE, stderr=errors, env=environment, cwd=PROJECT
+                    words, stdout=subprocess.PIPE, stderr=errors, env=environment, cwd=where
                 )
         except OSError as exc:
             self._folder.cleanup()
@@ -144,7 +156,7 @@ def _environment(folder: Path) -> dict[str, str]:
     return kept | {"XDG_RUNTIME_DIR": str(folder), "ASKRD_CONFIG": str(file)}
 
 
-def _raise_file_limit() -> None:
+def raise_file_limit() -> None:
     """Lets children open enough sockets for the thousand-connection rows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)

@@ -50,12 +50,4 @@ struct __attribute__((packed)) header {
 
 _Static_assert(sizeof(struct header) == 24, "the header is 24 bytes");
 
-/* One received frame. Of a long payload only the beginning is at hand, the rest was counted. */
-struct frame {
-    struct header header;
-    const char *payload;
-    uint32_t payload_bytes;
-    uint32_t payload_here_bytes;
-};
-
 #endif

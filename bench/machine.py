@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import platform
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,9 @@ while os.getppid() == parent:
 """
 """Runs only when its core has nothing else to do, and ends with its parent."""
 MODEL_LINE = "model name"
+LATENCY_FILE = Path("/dev/cpu_dma_latency")
+"""The kernel's door for the longest wake-up, in microseconds, that somebody can bear."""
+NO_LATENCY = struct.pack("=i", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,23 @@ def kept_awake(cores: Cores) -> Iterator[None]:
         for loop in loops:
             loop.kill()
             loop.wait()
+
+
+def may_poll() -> bool:
+    """Returns whether this user may tell the kernel how deep idle cores sleep (mostly root)."""
+    return os.access(LATENCY_FILE, os.W_OK)
+
+
+@contextmanager
+def kept_polling() -> Iterator[None]:
+    """Has idle cores wait in a loop of the kernel instead of sleeping, all of them, for the while.
+
+    Raises:
+        OSError: this user may not; see ``may_poll``.
+    """
+    with LATENCY_FILE.open("wb", buffering=0) as held:  # counts for as long as it is open
+        held.write(NO_LATENCY)
+        yield
 
 
 def describe(cores: Cores) -> dict[str, object]:

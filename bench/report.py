@@ -66,6 +66,11 @@ class Row:
     error: str = ""
     rounds: list[float] = field(default_factory=list)
 
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether others kept either side from its core so long that the rate says little."""
+        return self.waited is not None and self.waited > WAITED_SHARE
+
 
 def summarize(workload: Workload, over: str, samples: Sequence[Sample], language: str) -> Row:
     """Returns the row of ``workload``; one failed round makes it a row without a figure."""
@@ -115,7 +120,7 @@ def as_json(rows: Sequence[Row]) -> list[dict[str, object]]:
 
 def table(rows: Sequence[Row]) -> str:
     """Returns the rows as text, one line each, under a heading."""
-    lines = [HEADINGS, *(_cells(row) for row in rows)]
+    lines = [HEADINGS, *(cells(row) for row in rows)]
     return layout(lines, left=LEFT)
 
 
@@ -126,20 +131,21 @@ def layout(lines: Sequence[Sequence[str]], *, left: Container[int]) -> str:
 
 
 def _joined(line: Sequence[str], widths: Sequence[int], left: Container[int]) -> str:
-    cells = [
+    padded = [
         cell.ljust(width) if number in left else cell.rjust(width)
         for number, (cell, width) in enumerate(zip(line, widths, strict=True))
     ]
-    return "  ".join(cells).rstrip()
+    return "  ".join(padded).rstrip()
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def cells(row: Row) -> tuple[str, ...]:
+    """Returns the row as text, one cell per heading."""
     title = f"{row.title} ({row.over})" if row.over else row.title
     if row.value is None:
         return (title, "-", *[""] * (len(HEADINGS) - 3), f"no figure: {row.error}")
     spread = f"{amount(row.low)}..{amount(row.high)}" if len(row.rounds) > 1 else ""
     notes = ["generator-bound"] if row.generator_bound else []
-    if row.waited is not None and row.waited > WAITED_SHARE:
+    if row.is_disturbed and row.waited is not None:
         notes.append(f"disturbed: waited {row.waited:.0%}")
     return (
         title,

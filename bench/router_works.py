@@ -27,9 +27,9 @@ NOW_US = 1_000_000
 class Hall:
     """A router with some sessions, and the writes their doors would have made."""
 
-    def __init__(self) -> None:
+    def __init__(self, router_type: type[Router] = Router) -> None:
         daemon = Daemon(id="bench", epoch="0", version=VERSION, build="bench", workspace="askr")
-        self.router = Router(daemon, now_us=NOW_US)
+        self.router = router_type(daemon, now_us=NOW_US)
         self.joined = 0
 
     def join(self) -> Session:
@@ -65,8 +65,8 @@ def _frames(data: bytes) -> list[bytes]:
 class Commands:
     """One caller, one callee, a read of commands answered by a read of replies."""
 
-    def __init__(self) -> None:
-        self.hall = Hall()
+    def __init__(self, router_type: type[Router] = Router) -> None:
+        self.hall = Hall(router_type)
         self.callee, self.caller = self.hall.join(), self.hall.join()
         body = b'{"service":"echo","commands":[{"name":"run"}]}'
         provide = Frame(kind=Kind.PROVIDE, id=1, payload=body, coding=Coding.JSON)
@@ -93,8 +93,8 @@ class Commands:
 class Events:
     """One emitter, some listeners, a read of events."""
 
-    def __init__(self, listeners: int) -> None:
-        self.hall = Hall()
+    def __init__(self, listeners: int, router_type: type[Router] = Router) -> None:
+        self.hall = Hall(router_type)
         self.listeners = [self.hall.join() for _ in range(listeners)]
         for listener in self.listeners:
             self.hall.ask(listener, Frame(kind=Kind.SUB, id=1, name=SUBJECT), Kind.SUBBED)

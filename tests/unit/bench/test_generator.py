@@ -9,7 +9,7 @@ import pytest
 
 import bench.generator as module
 from askrd.wire.frames import MAGIC, Kind
-from bench.generator import FOLDER, get_generator
+from bench.generator import FOLDER, PROTOCOLS, Unavailable, get_floor, get_generator
 
 
 @pytest.fixture
@@ -56,7 +56,45 @@ def test_compiler_that_fails_leaves_the_python_generator_with_the_reason(
     monkeypatch.setattr(module, "CACHE", tmp_path)
     generator = get_generator()
     assert generator.language == "Python"
-    assert "false refused the generator" in generator.note
+    assert "false refused loadgen.c" in generator.note
+
+
+@pytest.mark.usefixtures("compiler")
+def test_floor_is_built_beside_the_generator_and_both_are_found_again() -> None:
+    generator, floor = get_generator(), get_floor()
+    assert floor.exists()
+    assert get_floor() == floor
+    assert get_generator() == generator
+
+
+def test_without_a_compiler_the_floor_cannot_be_had(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(module, "CACHE", tmp_path)
+    with pytest.raises(Unavailable, match="there is no C compiler"):
+        get_floor()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS[1:])
+def test_python_generator_says_why_it_cannot_speak_another_protocol(protocol: str) -> None:
+    generator = get_generator(python_only=True)
+    assert "only the C generator speaks" in generator.why_not(protocol)
+    sample = generator.run("tcp://127.0.0.1:1", ["call"], protocol=protocol)
+    assert sample == {"ok": False, "error": generator.why_not(protocol)}
+
+
+def test_unknown_protocol_is_refused_with_the_known_ones() -> None:
+    assert "askr-ws, nats" in get_generator(python_only=True).why_not("gopher")
+
+
+@pytest.mark.usefixtures("compiler")
+def test_c_program_refuses_a_protocol_it_does_not_speak() -> None:
+    words = [*get_generator().words, "--protocol", "gopher", "--url", "tcp://127.0.0.1:1", "call"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "--protocol is one of " + ", ".join(PROTOCOLS) in done.stdout
 
 
 @pytest.mark.usefixtures("compiler")

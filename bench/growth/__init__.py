@@ -1,0 +1,1 @@
+"""What a round trip and a delivery cost while the daemon grows: `python -m bench.growth`."""
