@@ -30,6 +30,8 @@ MODULES = (
     "askrd.core.switchboard",
     "askrd.core.wheel",
     "askrd.core.workspace",
+    "askrd.doors.door",
+    "askrd.doors.websocket",
     "askrd.relay",
 )
 """What is compiled: each with the C types in the `.pxd` of its name, where there is one."""

@@ -4,6 +4,8 @@ import json
 import socket
 import struct
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -51,6 +53,15 @@ class Peer:
     ) -> None:
         self.socket.close()
 
+    @contextmanager
+    def closed_unless_welcome(self) -> Iterator[None]:
+        """Closes the socket of a peer that does not get as far as its first answer."""
+        try:
+            yield
+        except BaseException:
+            self.socket.close()
+            raise
+
     def more(self) -> None:
         """Reads some bytes; EOFError when the daemon closed."""
         try:
@@ -89,8 +100,9 @@ class TextPeer(Peer):
     def __init__(self, where: str, *, name: str | None = "test", **members: Any) -> None:
         super().__init__(where)
         if name is not None:
-            self.say(k="hello", v=1, name=name, **members)
-            self.welcome = self.until("welcome")
+            with self.closed_unless_welcome():
+                self.say(k="hello", v=1, name=name, **members)
+                self.welcome = self.until("welcome")
 
     def say(self, **frame: Any) -> None:
         self.raw(json.dumps(frame).encode() + b"\n")
@@ -124,10 +136,11 @@ class BinaryPeer(Peer):
 
     def __init__(self, where: str, *, name: str | None = "test") -> None:
         super().__init__(where)
-        self.socket.sendall(MAGIC)
-        if name is not None:
-            self.say("hello", payload=json.dumps({"v": 1, "name": name}).encode(), coding=1)
-            self.welcome = self.until("welcome")
+        with self.closed_unless_welcome():
+            self.socket.sendall(MAGIC)
+            if name is not None:
+                self.say("hello", payload=json.dumps({"v": 1, "name": name}).encode(), coding=1)
+                self.welcome = self.until("welcome")
 
     def say(
         self,
