@@ -28,12 +28,5 @@ cdef class Route:
     cdef public long long timeout_ms
     cdef public CommandStatistics statistics
 
-    @cython.locals(
-        members=list,
-        count=Py_ssize_t,
-        cursor=Py_ssize_t,
-        step=Py_ssize_t,
-        member=Instance,
-        session=Session,
-    )
+    @cython.locals(members=list, cursor=Py_ssize_t, member=Instance, session=Session)
     cpdef Instance turn(self)

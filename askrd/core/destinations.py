@@ -129,10 +129,18 @@ class Route:
     def turn(self) -> Instance | None:
         """Returns the instance whose turn it is, skipping those that cannot take a command now."""
         members = self.members
-        count = len(members)
         cursor = self.service.cursor
-        for step in range(count):
-            member = members[(cursor + step) % count]
+        member = members[cursor % len(members)]
+        session = member.session
+        if session.is_ready and len(session.asked) < ASKED_MAX:
+            self.service.cursor = cursor + 1
+            return member
+        return self._other(cursor)
+
+    def _other(self, cursor: int) -> Instance | None:
+        count = len(self.members)
+        for step in range(1, count):
+            member = self.members[(cursor + step) % count]
             session = member.session
             if session.is_ready and len(session.asked) < ASKED_MAX:
                 self.service.cursor = cursor + step + 1

@@ -1,7 +1,7 @@
 """Who listens to what: patterns in a tree of segments, audiences remembered by subject.
 
-The cost of a match depends on the subject's segments and on the wildcards that stand beside
-them, not on how many unrelated patterns there are.
+A segment with wildcards is found by its literal ends, so the cost of a match depends on the
+subject's segments and on how many lengths such ends have, not on how many patterns there are.
 """
 
 from __future__ import annotations
@@ -25,20 +25,65 @@ class Audience:
         self.count = count
 
 
+_Shape = tuple[int, int]
+"""How long the literal ends of a segment with wildcards are, before the first and after the last."""
+
+
 class _Node:
     """One segment of the pattern tree; listeners with how many of their patterns end here."""
 
-    __slots__ = ("exact", "here", "partial", "rest")
+    __slots__ = ("exact", "here", "partial", "rest", "shapes")
 
     def __init__(self) -> None:
         self.exact: dict[str, _Node] = {}
-        self.partial: dict[str, _Node] = {}
+        self.partial: dict[str, dict[str, _Node]] = {}
+        self.shapes: dict[_Shape, int] = {}
         self.here: dict[Session, int] = {}
         self.rest: dict[Session, int] = {}
 
     @property
     def is_empty(self) -> bool:
         return not (self.exact or self.partial or self.here or self.rest)
+
+    def branch(self, segment: str) -> _Node:
+        """Returns the node below for a pattern's segment, made on first use."""
+        if "*" not in segment:
+            return self.exact.setdefault(segment, _Node())
+        outline, shape = _outlined(segment)
+        likes = self.partial.setdefault(outline, {})
+        if segment not in likes:
+            likes[segment] = _Node()
+            self.shapes[shape] = self.shapes.get(shape, 0) + 1
+        return likes[segment]
+
+    def prune(self, segment: str) -> None:
+        """Forgets the node below for a pattern's segment."""
+        if "*" not in segment:
+            del self.exact[segment]
+            return
+        outline, shape = _outlined(segment)
+        del self.partial[outline][segment]
+        if not self.partial[outline]:
+            del self.partial[outline]
+        self.shapes[shape] -= 1
+        if not self.shapes[shape]:
+            del self.shapes[shape]
+
+    def fitting(self, segment: str, *, wild: bool) -> list[_Node]:
+        """Returns the nodes below that fit a subject's segment.
+
+        Args:
+            segment: of a subject.
+            wild: whether a wildcard may stand at its beginning.
+        """
+        child = self.exact.get(segment)
+        found = [] if child is None else [child]
+        for before, after in self.shapes:
+            if before + after <= len(segment) and (wild or before):
+                end = len(segment) - after
+                likes = self.partial.get(f"{segment[:before]}*{segment[end:]}", {})
+                found += [node for like, node in likes.items() if segment_matches(like, segment)]
+        return found
 
 
 class Subscriptions:
@@ -65,8 +110,7 @@ class Subscriptions:
         node = self._root
         segments, rest = _parted(pattern)
         for segment in segments:
-            branches = node.partial if "*" in segment else node.exact
-            node = branches.setdefault(segment, _Node())
+            node = node.branch(segment)
         listeners = node.rest if rest else node.here
         listeners[session] = listeners.get(session, 0) + 1
         self._forget()
@@ -84,11 +128,10 @@ class Subscriptions:
             if not listeners[session]:
                 del listeners[session]
             return
-        branches = node.partial if "*" in segments[0] else node.exact
-        child = branches[segments[0]]
+        child = node.branch(segments[0])
         self._remove(child, segments[1:], session, rest=rest)
         if child.is_empty:
-            del branches[segments[0]]
+            node.prune(segments[0])
 
     def audience(self, subject: bytes) -> Audience:
         """Returns who hears ``subject``, remembering it for the fast path."""
@@ -116,13 +159,8 @@ class Subscriptions:
         if at == len(segments):
             found.update(dict.fromkeys(node.here))
             return
-        segment = segments[at]
-        child = node.exact.get(segment)
-        if child is not None:
+        for child in node.fitting(segments[at], wild=wild):
             self._match(child, segments, at + 1, found, wild=True)
-        for pattern, branch in node.partial.items():
-            if (wild or not pattern.startswith("*")) and segment_matches(pattern, segment):
-                self._match(branch, segments, at + 1, found, wild=True)
 
     def counts(self) -> dict[bytes, int]:
         """Returns how often each remembered subject was emitted."""
@@ -141,3 +179,10 @@ def _parted(pattern: str) -> tuple[list[str], bool]:
     segments = pattern.split(".")
     rest = segments[-1] == "**"
     return (segments[:-1] if rest else segments), rest
+
+
+def _outlined(segment: str) -> tuple[str, _Shape]:
+    """Returns a segment with all between its first and last wildcard left out, and its shape."""
+    before, _, rest = segment.partition("*")
+    after = rest.rpartition("*")[2]
+    return f"{before}*{after}", (len(before), len(after))
