@@ -31,6 +31,7 @@ MODULES = (
     "askrd.core.wheel",
     "askrd.core.workspace",
     "askrd.doors.door",
+    "askrd.doors.messages",
     "askrd.doors.websocket",
     "askrd.relay",
 )

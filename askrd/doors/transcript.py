@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from askrd.core.session import Session
+from askrd.doors.messages import binary
 from askrd.wire.codec import Raw, decode
 from askrd.wire.frames import HEADER, Kind
 from askrd.wire.names import pattern_matches
@@ -10,12 +11,23 @@ from askrd.wire.text import decode_text, encode_text, event_tail
 
 
 class EventTexts:
-    """Texts of the events of one loop turn, so that many text listeners cost one translation."""
+    """What the events of one loop turn are to peers that do not hear them as they are.
 
-    __slots__ = ("_tails",)
+    Many listeners of one event cost one translation.
+    """
+
+    __slots__ = ("_data", "_message", "_tails")
 
     def __init__(self) -> None:
         self._tails: dict[bytes, bytes] = {}
+        self._data: Raw = b""
+        self._message = b""
+
+    def message(self, data: Raw) -> bytes:
+        """Returns binary frames as a WebSocket message; ``data`` has less than 64 KiB."""
+        if data is not self._data:
+            self._data, self._message = data, binary(data)
+        return self._message
 
     def tail(self, data: bytes) -> bytes:
         """Returns the part of an event's text that every listener shares."""
@@ -27,6 +39,7 @@ class EventTexts:
     def forget(self) -> None:
         """Drops them; called when the turn ends."""
         self._tails.clear()
+        self._data = self._message = b""
 
 
 class Transcript:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import struct
 from typing import cast
 
 from websockets.frames import Frame as Message, Opcode
@@ -20,24 +19,21 @@ from websockets.typing import Subprotocol
 
 from askrd.core.session import Phase, Session
 from askrd.doors.door import APART_BYTES, LARGE_READ_BYTES, Door, Relay, in_runs
+from askrd.doors.messages import (
+    FIN_BINARY,
+    FIN_TEXT,
+    LARGE_HEAD_BYTES,
+    MASKED,
+    apply_mask,
+    head,
+    take_plain,
+)
 from askrd.doors.reception import Reception, is_worth
 from askrd.doors.transcript import EventTexts, Transcript
 from askrd.wire.codec import Raw
 from askrd.wire.errors import AskrError
 from askrd.wire.frames import SIZE_BYTES, SUBPROTOCOL_BINARY, SUBPROTOCOL_TEXT
 from askrd.wire.limits import HANDSHAKE_BYTES_MAX, HTTP_HANDSHAKE_BYTES_MAX
-
-try:
-    from websockets.speedups import apply_mask
-except ImportError:  # the library's own fallback where it was built without C
-    from websockets.utils import apply_mask
-
-_FIN_TEXT, _FIN_BINARY = 0x81, 0x82
-_MASKED = 0x80
-_LARGE_HEAD_BYTES = 14
-"""Head of a masked message of 64 KiB and more."""
-_MEDIUM_HEAD = struct.Struct(">BBH")
-_SMALL_HEADS = [bytes((_FIN_BINARY, length)) for length in range(126)]
 
 _silent = logging.getLogger("askrd.doors.websocket.library")
 _silent.disabled = True
@@ -72,6 +68,7 @@ class WebSocketDoor(Door):
             max_size=message_bytes_max,
             logger=_silent,
         )
+        self._events = events
         self._transcript = Transcript(session, events)
         self.is_text: bool | None = None
         self._is_upgraded = False
@@ -93,12 +90,11 @@ class WebSocketDoor(Door):
         """Reads the request first, messages after it."""
         if self._is_plain:
             piped: list[bytes] = []
-            at = self._take_plain(data, 0, piped)
+            at = take_plain(data, 0, piped)
             if at < len(data):
                 self._take_rest(data, at, piped)
             else:
-                whole = piped[0] if len(piped) == 1 else b"".join(piped)
-                self.relay.received(self.session, whole)
+                self._pipe(piped)
         elif self._is_upgraded:
             self._take_messages(data, 0, [])
         else:
@@ -137,34 +133,12 @@ class WebSocketDoor(Door):
 
     # ── messages ──────────────────────────────────────────────────────────────────────────
 
-    def _take_plain(self, data: bytes, at: int, piped: list[bytes]) -> int:
-        """Reads the whole plain binary messages from ``at`` on; returns where they end."""
-        end_of = len(data)
-        while end_of - at >= 6 and data[at] == _FIN_BINARY:
-            length = data[at + 1] ^ _MASKED
-            start = at + 6
-            if length == 126 and end_of - at >= 8:
-                start, length = at + 8, data[at + 2] << 8 | data[at + 3]
-            elif length > 125:
-                start, length = _large_head(data, at, length)
-            end = start + length
-            if end > end_of:
-                break
-            mask = data[start - 4 : start]
-            if length < APART_BYTES:
-                piped.append(apply_mask(data[start:end], mask))
-            else:
-                self._pipe(piped)
-                self.relay.received(self.session, apply_mask(memoryview(data)[start:end], mask))
-            at = end
-        return at
-
     def _take_rest(self, data: bytes, at: int, piped: list[bytes]) -> None:
         """Has the rest of a large message received in its place, or goes the general way."""
         have = len(data) - at
-        if have >= LARGE_READ_BYTES and data[at] == _FIN_BINARY and data[at + 1] == 0xFF:
+        if have >= LARGE_READ_BYTES and data[at] == FIN_BINARY and data[at + 1] == 0xFF:
             self._pipe(piped)
-            size = _LARGE_HEAD_BYTES + int.from_bytes(data[at + 2 : at + 10], "big")
+            size = LARGE_HEAD_BYTES + int.from_bytes(data[at + 2 : at + 10], "big")
             is_allowed = size <= self._message_bytes_max and self.session.phase is Phase.OPEN
             if is_allowed and is_worth(have, size) and not self.transport.is_closing():
                 Reception(self, data[at:], size).start()
@@ -173,8 +147,8 @@ class WebSocketDoor(Door):
 
     def take_whole(self, whole: memoryview) -> None:
         """Reads one large binary message that was received in its place."""
-        mask = bytes(whole[_LARGE_HEAD_BYTES - 4 : _LARGE_HEAD_BYTES])
-        data = apply_mask(whole[_LARGE_HEAD_BYTES:], mask)
+        mask = bytes(whole[LARGE_HEAD_BYTES - 4 : LARGE_HEAD_BYTES])
+        data = apply_mask(whole[LARGE_HEAD_BYTES:], mask)
         is_one_frame = SIZE_BYTES + int.from_bytes(data[:SIZE_BYTES], "little") == len(data)
         if is_one_frame and self.session.assembly.is_empty:
             self.relay.received_large(self.session, memoryview(data))
@@ -191,7 +165,7 @@ class WebSocketDoor(Door):
                 at = self._to_library(data, at, piped)
             elif self._left:
                 at = self._unmask(data, at, piped)
-            elif self._may_be_plain and (end := self._take_plain(data, at, piped)) > at:
+            elif self._may_be_plain and (end := take_plain(data, at, piped)) > at:
                 at = end
             else:
                 payload_at = self._begin(data, at)
@@ -223,8 +197,8 @@ class WebSocketDoor(Door):
             extra = 2 if length == 126 else 8
             header += extra
             length = int.from_bytes(data[at + 2 : at + 2 + extra], "big")
-        usual = first in (_FIN_TEXT, _FIN_BINARY) and second & _MASKED and not self._fragments_of
-        if not second & _MASKED:
+        usual = first in (FIN_TEXT, FIN_BINARY) and second & MASKED and not self._fragments_of
+        if not second & MASKED:
             header -= 4
         if len(data) - at < header:
             return -1
@@ -295,9 +269,12 @@ class WebSocketDoor(Door):
                 self._fail(1009, "the message is too large")
 
     def _pipe(self, piped: list[bytes]) -> None:
-        if piped:
-            self.relay.received(self.session, piped[0] if len(piped) == 1 else b"".join(piped))
-            piped.clear()
+        if len(piped) > 1 and len(piped[0]) < APART_BYTES:
+            self.relay.received(self.session, b"".join(piped))
+        else:
+            for payload in piped:
+                self.relay.received(self.session, payload)
+        piped.clear()
 
     def _message_ends(self) -> None:
         if not self.is_text or not self._text:
@@ -326,7 +303,7 @@ class WebSocketDoor(Door):
             return
         if self.is_text:
             texts = self._transcript.texts(pieces)
-            messages = [part for text in texts for part in (_head(_FIN_TEXT, len(text)), text)]
+            messages = [part for text in texts for part in (head(FIN_TEXT, len(text)), text)]
             self.transport.write(b"".join(messages))
             return
         data = pieces[0]
@@ -334,15 +311,12 @@ class WebSocketDoor(Door):
             runs = in_runs(pieces)
             data = runs[0]
             if len(runs) > 1:
-                self.transport.writelines([_head(_FIN_BINARY, sum(map(len, runs))), *runs])
+                self.transport.writelines([head(FIN_BINARY, sum(map(len, runs))), *runs])
                 return
-        length = len(data)
-        if length < 126:
-            self.transport.write(_SMALL_HEADS[length] + data)
-        elif length < APART_BYTES:
-            self.transport.write(_MEDIUM_HEAD.pack(_FIN_BINARY, 126, length) + data)
+        if len(data) < APART_BYTES:
+            self.transport.write(self._events.message(data))
         else:
-            self.transport.writelines([_head(_FIN_BINARY, length), data])
+            self.transport.writelines([head(FIN_BINARY, len(data)), data])
 
     def _send_library(self) -> None:
         for data in self._library.data_to_send():
@@ -364,25 +338,6 @@ class WebSocketDoor(Door):
             for data in self._library.data_to_send():
                 if data:
                     self.transport.write(data)
-
-
-def _head(first: int, length: int) -> bytes:
-    """Returns the head of an unmasked message."""
-    if length < 126:
-        return bytes((first, length))
-    if length < 65_536:
-        return _MEDIUM_HEAD.pack(first, 126, length)
-    return bytes((first, 127)) + length.to_bytes(8, "big")
-
-
-def _large_head(data: bytes, at: int, length: int) -> tuple[int, int]:
-    """Returns start and length of a masked payload of 64 KiB and more.
-
-    Without a whole head, or without a mask, it starts behind all that came.
-    """
-    if length == 127 and len(data) - at >= _LARGE_HEAD_BYTES:
-        return at + _LARGE_HEAD_BYTES, int.from_bytes(data[at + 2 : at + 10], "big")
-    return len(data) + 1, 0
 
 
 def _select(_protocol: ServerProtocol, offered: object) -> Subprotocol | None:

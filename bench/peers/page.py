@@ -1,4 +1,7 @@
-"""Puts the figures of a results file into the page about performance, between two markers."""
+"""Puts the figures of a results file into the page about performance, between two markers.
+
+The page has a place for each way in which idle cores were kept, because their figures differ.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,8 +10,8 @@ from bench.peers.results import FOLDER, Run
 from bench.peers.tables import summary
 
 PAGE = FOLDER.parent.parent / "docs" / "PERFORMANCE.md"
-BEGIN = "<!-- figures of bench.peers: written by the program, not by hand -->"
-END = "<!-- end of the figures of bench.peers -->"
+BEGIN = "<!-- figures of bench.peers, idle cores {}: written by the program, not by hand -->"
+END = "<!-- end of the figures of bench.peers, idle cores {} -->"
 
 LEGEND = """\
 `*` marks a figure whose limit may have been the generator, which makes a ratio with it `≥` or `≤`
@@ -26,20 +29,23 @@ def refresh(run: Run, page: Path = PAGE) -> None:
     Raises:
         NoPlace: a marker is missing; the page is as it was.
     """
-    before, _, after = split(page.read_text(encoding="utf-8"))
-    page.write_text(f"{before}{BEGIN}\n\n{figures(run)}\n\n{END}{after}", encoding="utf-8")
+    idle = str(run.settings.get("idle_cores", ""))
+    before, _, after = split(page.read_text(encoding="utf-8"), idle)
+    between = f"{BEGIN.format(idle)}\n\n{figures(run)}\n\n{END.format(idle)}"
+    page.write_text(f"{before}{between}{after}", encoding="utf-8")
 
 
-def split(text: str) -> tuple[str, str, str]:
-    """Returns what stands before, between and after the markers.
+def split(text: str, idle: str) -> tuple[str, str, str]:
+    """Returns what stands before, between and after the markers for a way of idle cores.
 
     Raises:
         NoPlace: a marker is missing.
     """
-    before, begin, rest = text.partition(BEGIN)
-    between, end, after = rest.partition(END)
+    first, last = BEGIN.format(idle), END.format(idle)
+    before, begin, rest = text.partition(first)
+    between, end, after = rest.partition(last)
     if not begin or not end:
-        raise NoPlace(f"the page needs the lines {BEGIN!r} and {END!r}, in this order")
+        raise NoPlace(f"the page needs the lines {first!r} and {last!r}, in this order")
     return before, between.strip("\n"), after
 
 

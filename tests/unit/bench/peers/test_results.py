@@ -18,7 +18,7 @@ def run_of(*rows: Row) -> Run:
         machine={"processor": "one"},
         versions={"nats": "nats-server 1"},
         gaps={"crossbar": "crossbar is not installed: pip install crossbar"},
-        settings={"rounds": 3},
+        settings={"rounds": 3, "idle_cores": "polling"},
         rows=list(rows),
     )
 
@@ -61,9 +61,9 @@ def test_label_that_is_no_part_of_a_file_name_is_refused(label: str) -> None:
 def test_page_keeps_its_text_and_gets_the_figures(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
-    before, _, after = split(page.read_text(encoding="utf-8"))
+    before, _, after = split(page.read_text(encoding="utf-8"), "polling")
     refresh(run_of(PURE, FAILED), page)
-    again = split(page.read_text(encoding="utf-8"))
+    again = split(page.read_text(encoding="utf-8"), "polling")
     assert again == (before, figures(run_of(PURE, FAILED)), after)
 
 
@@ -86,8 +86,9 @@ def test_every_kept_result_can_be_read() -> None:
     assert [path.name for path in FILES if not read(path).rows] == []
 
 
-def test_page_says_what_the_newest_of_its_files_says() -> None:
-    _, between, _ = split(PAGE.read_text(encoding="utf-8"))
-    sources = [path for path in FILES if f"`bench/results/{path.name}`" in between]
-    assert [figures(read(path)) for path in sources] == [between][: len(sources)]
-    assert sources or "No run has been kept yet" in between
+@pytest.mark.parametrize("idle", ["polling", "asleep"])
+def test_page_says_what_its_file_says(idle: str) -> None:
+    _, between, _ = split(PAGE.read_text(encoding="utf-8"), idle)
+    (source,) = [path for path in FILES if f"`bench/results/{path.name}`" in between]
+    assert figures(read(source)) == between
+    assert read(source).settings["idle_cores"] == idle
