@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import askrd
 from bench.machine import pinned
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -24,6 +25,8 @@ SERVICE_VARIABLES = frozenset(
 )
 """What a service manager may have set for us and a daemon under test must not see."""
 DEFAULT_COMMAND = (sys.executable, "-m", "askrd")
+OURS = Path(askrd.__file__).resolve().parent.parent
+"""Where the askrd lies that this program imports: the checkout, or a compiled build."""
 
 
 class DaemonFailed(Exception):
@@ -48,9 +51,12 @@ class Daemon:
         *,
         importing: Path | None = None,
     ) -> None:
-        """Starts ``command`` on ``core``; its askrd lies in ``importing``, or in the checkout."""
+        """Starts ``command`` on ``core``; by itself it takes the askrd that lies in ``importing``.
+
+        Without ``importing`` the default command takes the askrd that this program imports.
+        """
         self._folder = tempfile.TemporaryDirectory(prefix="askr-bench-")
-        self._importing = importing
+        self._importing = importing or (OURS if command == DEFAULT_COMMAND else None)
         folder = Path(self._folder.name)
         self.unix = f"unix:{folder / 'askrd.sock'}"
         self._errors = folder / "stderr"

@@ -7,6 +7,7 @@ with earlier ones of the same machine and build.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from askrd.version import BUILD, VERSION
+from bench.daemon import OURS
 from bench.machine import choose_cores, describe
 from bench.report import amount, layout
 
@@ -84,8 +86,10 @@ def add(file: Path, *, label: str, is_quick: bool) -> Entry:
 
 def _run(words: Sequence[str]) -> list[dict[str, object]]:
     """Runs a benchmark with this interpreter and this askrd, and returns its rows."""
+    places = os.pathsep.join((str(OURS), str(PROJECT)))
     done = subprocess.run(
-        [sys.executable, "-m", *words],
+        [sys.executable, "-P", "-m", *words],
+        env=os.environ | {"PYTHONPATH": places},
         capture_output=True,
         text=True,
         check=False,
