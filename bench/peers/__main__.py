@@ -37,9 +37,10 @@ def main(words: Sequence[str] | None = None) -> int:
     run = _run(arguments, choose_cores())
     members = as_object(run) | {"ratios": ratios.as_json(run), "targets": targets.as_json(run)}
     if arguments.write is not None:
-        say(f"written: {write(members, run.name).relative_to(PROJECT)}")
+        path = write(members, run.name)
+        say(f"written: {path.relative_to(PROJECT)}")
         if _is_whole(arguments):
-            _refresh_page(run)
+            _refresh_page(read(path))
         else:
             say(f"only a part was run, so {PAGE.name} stays as it is")
     if arguments.json:
