@@ -6,7 +6,7 @@ import asyncio
 from typing import Protocol, cast
 
 from askrd.core.session import Session
-from askrd.doors.reception import Reception, is_worth
+from askrd.doors.reception import Receiver, Reception, is_worth
 from askrd.host.logs import Log
 from askrd.wire.codec import Raw
 from askrd.wire.errors import AskrError
@@ -50,7 +50,7 @@ class Relay(Protocol):
         """The connection is gone."""
 
 
-class Door(asyncio.Protocol):
+class Door(Receiver):
     """One connection that speaks binary frames in both directions, as they are.
 
     Subclasses translate: `take` what arrives, `write` what leaves.

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from askrd.doors.door import Door
+from abc import ABC, abstractmethod
 
 MISSING_BYTES_MIN = 64 * 1024
 """Fewer missing bytes than this are not worth a buffer of their own."""
@@ -22,10 +19,24 @@ def is_worth(have: int, size: int) -> bool:
     return size - have >= MISSING_BYTES_MIN and have * SHARE_MIN >= size
 
 
+class Receiver(asyncio.Protocol, ABC):
+    """What something large is received for: a door.
+
+    Attributes:
+        transport: its connection.
+    """
+
+    transport: asyncio.Transport
+
+    @abstractmethod
+    def whole_received(self, whole: memoryview) -> None:
+        """Takes something large; ``whole`` is read-only and never written again."""
+
+
 class Reception(asyncio.BufferedProtocol):
     """Stands in for a door until one large thing is whole, and hands it to the door then."""
 
-    def __init__(self, door: Door, beginning: bytes, size: int) -> None:
+    def __init__(self, door: Receiver, beginning: bytes, size: int) -> None:
         """Takes in ``beginning``; `start` lets the rest come.
 
         Args:
