@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from askrd.wire.errors import BadRequest
+from askrd.wire.limits import WAITING_COMMANDS_MAX
 
 T = TypeVar("T")
 
@@ -30,6 +31,10 @@ class Hello(Body):
     instance: str = ""
     resume: str = ""
     roster: bool = False
+    streams: bool = False
+    resumable: bool = False
+    received: int = -1
+    link: bool = False
     software: str = ""
 
 
@@ -45,6 +50,9 @@ class Welcome(Body, omit_defaults=False):
     resume: str
     version: str
     limits: dict[str, int]
+    resumed: bool = False
+    received: int = 0
+    window_ms: int = 0
 
 
 class ErrorBody(Body):
@@ -74,6 +82,8 @@ class CommandSpec(Body):
     queue: bool = False
     serial: bool | str = False
     allow_from: list[str] = []
+    upload: bool = False
+    waiting_max: int = WAITING_COMMANDS_MAX
 
 
 class EventSpec(Body):
@@ -95,6 +105,10 @@ class Provision(Body):
     emits: list[EventSpec | str] = []
     listens: list[EventSpec | str] = []
     policy: str = "round_robin"
+    concurrency: int = 0
+    weight: int = 1
+    allow_from: list[str] = []
+    connect_to: list[str] = []
     replaces: str = ""
 
 
@@ -103,6 +117,48 @@ class Provided(Body, omit_defaults=False):
 
     service: str
     instance: str
+
+
+class CallOptions(Body, forbid_unknown_fields=True):
+    """OPTIONS of a `call`: what the caller wants beyond an answer from whoever is next.
+
+    Attributes:
+        reply: `ack`, `value` or `stream`; empty = a value, or less when the command gives less.
+        upload: `items` or `payload`: UP frames follow; empty = none do.
+        all: ask every instance the address fits.
+        first: a survey ends with the first good row. quorum: or with so many of them.
+        exclude: instances that are not to be asked.
+        key: what the policy `hash` goes by.
+        idempotency_key: the same command under the same key takes effect once.
+        version: range of the service's version.
+        wait_ms: how long to wait for somebody to offer the command.
+    """
+
+    reply: str = ""
+    upload: str = ""
+    all: bool = False
+    first: bool = False
+    quorum: int = 0
+    exclude: list[str] = []
+    key: str = ""
+    idempotency_key: str = ""
+    version: str = ""
+    wait_ms: int = 0
+
+
+class Summary(Body, omit_defaults=False):
+    """Outcome of a survey: how many rows were good, failed, and came from instances that left."""
+
+    ok: int
+    failed: int
+    lost: int
+
+
+class Credit(Body, omit_defaults=False):
+    """How much more of a stream its receiver takes."""
+
+    items: int
+    bytes: int
 
 
 class Withdraw(Body):

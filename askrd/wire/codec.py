@@ -152,6 +152,11 @@ class Assembly:
         return not self._parts and not self._skip
 
     @property
+    def is_skipping(self) -> bool:
+        """Whether a refused frame is still being counted away."""
+        return self._skip > 0
+
+    @property
     def held_bytes(self) -> int:
         """Bytes kept of a frame that is not whole yet."""
         return self._have

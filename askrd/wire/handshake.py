@@ -27,6 +27,10 @@ class Opening:
         instance: the instance id the peer had before and would like to keep, or empty.
         resume: the secret of its earlier WELCOME, or empty.
         roster: whether it wants `roster` frames.
+        streams: whether it understands the frames of streams.
+        resumable: whether it keeps what it takes to come back after a lost connection.
+        received: how many bytes it got in the session that it comes back to; -1 = it does not.
+        link: whether this is a further connection of a session that lives.
     """
 
     version: int
@@ -36,6 +40,10 @@ class Opening:
     instance: str
     resume: str
     roster: bool
+    streams: bool = False
+    resumable: bool = False
+    received: int = -1
+    link: bool = False
 
 
 def choose_version(offered: list[int]) -> int:
@@ -80,4 +88,8 @@ def read_hello(payload: bytes) -> Opening:
         instance=check_word(hello.instance, "instance") if hello.instance else "",
         resume=hello.resume,
         roster=hello.roster,
+        streams=hello.streams,
+        resumable=hello.resumable,
+        received=hello.received,
+        link=hello.link,
     )

@@ -68,6 +68,41 @@ ASKED_MAX = 10_000
 WAITING_COMMANDS_MAX = 1_000
 """Commands of one service that wait in the daemon for an instance that can take them."""
 WAITING_BYTES_MAX = 64 * MIB
+STREAM_ITEMS = 64
+"""Items of a stream that its receiver takes before it says more."""
+STREAM_BYTES = 256 * KIB
+"""Bytes of a stream that its receiver takes before it says more; the last item may go beyond."""
+STREAM_ITEM_BYTES = 64 * KIB
+"""Pieces in which bytes travel in a stream."""
+STREAM_CREDIT_MAX = 2**31
+"""Most credit a stream may have at once, items or bytes."""
+GATHERED_BYTES_MAX = 64 * MIB
+"""Largest payload that is put together from a stream."""
+STREAM_IDLE_MS = 60_000
+"""Silence after which a stream that has begun is given up."""
+SURVEY_MEMBERS_MAX = 1_000
+"""Instances that one survey asks."""
+KEPT_OUTCOMES_MAX = 10_000
+"""Outcomes remembered per workspace for commands with an idempotency key."""
+KEPT_BYTES_MAX = 64 * MIB
+KEPT_MS = 10 * 60 * 1000
+"""How long the outcome of a command with an idempotency key is remembered."""
+IDEMPOTENCY_KEY_CHARS_MAX = 200
+VERSION_RANGE_CHARS_MAX = 64
+"""Longest range of versions; as long as a tag's value in an address."""
+RECENT_COMMANDS_MAX = 1_000
+"""Commands that `$askr.why` remembers."""
+FAILURES_MAX = 5
+"""Commands an instance may fail unexpectedly in a row before it is left out for a while."""
+EJECTION_MS = 10_000
+"""How long it is left out the first time; each further time in a row as much longer."""
+EJECTIONS_MAX = 6
+RESUME_BYTES_MAX = 512 * KIB
+"""Bytes each side keeps of what the other has not confirmed."""
+CONFIRM_BYTES = 64 * KIB
+"""Bytes received after which a side confirms them."""
+LINKS_MAX = 4
+"""Connections of one session."""
 DEPARTED_SERVICES_MAX = 256
 """Services remembered per workspace after their last instance left."""
 DEPARTED_MS = 10 * 60 * 1000
@@ -83,6 +118,8 @@ FLUSH_BYTES = 4 * MIB
 """Output gathered in one loop turn before it is written without waiting for the turn's end."""
 EVENT_QUANTUM_BYTES = 64 * KIB
 """Events written at once to a session that was paused, before urgent frames get a turn."""
+BULK_QUANTUM_BYTES = 64 * KIB
+"""The same for frames of streams."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -100,6 +137,9 @@ class Limits(Struct, frozen=True, kw_only=True):
         unresponsive_after_ms: silence after which an instance gets no new commands.
         gone_after_ms: silence after which the session is closed.
         command_timeout_ms: deadline of a command when neither caller nor service names one.
+        stream_idle_ms: silence after which a stream that has begun is given up.
+        resume_terminal_ms: how long a terminal that lost its connection may come back.
+        resume_service_ms: the same for a service.
     """
 
     handshake_timeout_ms: int = 5_000
@@ -113,6 +153,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     unresponsive_after_ms: int = 20_000
     gone_after_ms: int = 60_000
     command_timeout_ms: int = 30_000
+    stream_idle_ms: int = STREAM_IDLE_MS
+    resume_terminal_ms: int = 10_000
+    resume_service_ms: int = 5_000
 
     @property
     def frame_bytes_max(self) -> int:

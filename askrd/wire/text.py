@@ -2,7 +2,8 @@
 
 The core speaks binary frames only; these two functions translate at a text door. Envelope fields
 become header fields, ``d`` is pasted as it came, ``b`` carries bytes in base64, and kinds without
-an opaque payload keep their members in the frame itself.
+an opaque payload keep their members in the frame itself. What a call asks for beside an answer
+(`CallOptions`) stands in the frame too.
 """
 
 from base64 import b64decode, b64encode
@@ -12,97 +13,34 @@ import msgspec
 from msgspec import UNSET
 
 from askrd.wire import strict_json
-from askrd.wire.bodies import (
-    Body,
-    Bye,
-    ErrorBody,
-    Hello,
-    Provision,
-    Withdraw,
-    dump,
-    load,
-)
+from askrd.wire.bodies import Body, CallOptions, Hello, dump, load
 from askrd.wire.codec import encode
 from askrd.wire.errors import BadRequest, UnknownKind
-from askrd.wire.frames import FLAG_KEPT, FLAG_SEALED, STAMP_TIME, Coding, Frame, Kind
+from askrd.wire.frames import (
+    FLAG_MORE,
+    FLAG_SEALED,
+    FLAG_SILENT,
+    FLAG_UP,
+    STAMP_TIME,
+    Coding,
+    Frame,
+    Kind,
+)
 from askrd.wire.limits import HOPS_MAX, ID_MAX, KEY_BYTES_MAX, SECTION_BYTES_MAX, TTL_MS_MAX
 from askrd.wire.names import nearest, shown
-
-NAME_FIELD = {
-    Kind.CALL: "to",
-    Kind.SUB: "pattern",
-    Kind.EMIT: "event",
-    Kind.EVENT: "event",
-    Kind.GET: "key",
-    Kind.PUT: "key",
-    Kind.DEL: "key",
-    Kind.WATCH: "prefix",
-    Kind.CHANGE: "key",
-    Kind.OK: "key",
-}
-"""Which text field the frame's name is; other kinds have no name."""
-
-BODY_OF: dict[Kind, type[Body]] = {
-    Kind.HELLO: Hello,
-    Kind.BYE: Bye,
-    Kind.FAIL: ErrorBody,
-    Kind.ERROR: ErrorBody,
-    Kind.PROVIDE: Provision,
-    Kind.UPDATE: Provision,
-    Kind.WITHDRAW: Withdraw,
-}
-"""Kinds a peer sends whose members stand in the frame itself, with the members' type."""
-
-WITH_PAYLOAD = frozenset(
-    {
-        Kind.CALL,
-        Kind.PROGRESS,
-        Kind.REPLY,
-        Kind.EMIT,
-        Kind.EVENT,
-        Kind.PUT,
-        Kind.CHANGE,
-        Kind.OK,
-    }
+from askrd.wire.vocabulary import (
+    BODY_OF,
+    ENVELOPE_FIELDS,
+    FLAG_FIELD,
+    LATER_FIELDS,
+    NAME_FIELD,
+    OPTIONS_OF,
+    RELAYED_BODIES,
+    SPOKEN_BY_PEERS,
+    WITH_MORE,
+    WITH_PAYLOAD,
+    WITH_UP,
 )
-"""Kinds with an opaque payload, ``d`` or ``b`` in text."""
-
-OPTIONS_OF = {Kind.GET: ("prefix",), Kind.PUT: ("if_rev",), Kind.DEL: ("if_rev",)}
-"""Text fields that become OPTIONS of a binary frame."""
-
-SPOKEN_BY_PEERS = frozenset(
-    {
-        *BODY_OF,
-        Kind.PING,
-        Kind.PONG,
-        Kind.CALL,
-        Kind.PROGRESS,
-        Kind.REPLY,
-        Kind.CANCEL,
-        Kind.SUB,
-        Kind.UNSUB,
-        Kind.EMIT,
-        Kind.GET,
-        Kind.PUT,
-        Kind.DEL,
-        Kind.WATCH,
-        Kind.UNWATCH,
-    }
-)
-"""Kinds a peer may say in text."""
-
-LATER_FIELDS = (
-    "group",
-    "since",
-    "retain",
-    "ephemeral",
-    "wait",
-    "idempotency_key",
-    "exclude",
-    "first",
-    "quorum",
-)
-"""Text fields of later versions that change what a request means: refused, never ignored."""
 
 _KINDS = {kind.name.lower(): kind for kind in Kind}
 
@@ -122,15 +60,28 @@ class _Envelope(msgspec.Struct):
     hops: int = 0
     headers: dict[str, str] = {}
     if_rev: int | None = None
+    up: bool = False
+    more: bool = False
     group: Any = UNSET
     since: Any = UNSET
     retain: Any = UNSET
     ephemeral: Any = UNSET
-    wait: Any = UNSET
-    idempotency_key: Any = UNSET
-    exclude: Any = UNSET
-    first: Any = UNSET
-    quorum: Any = UNSET
+
+
+class _Asked(msgspec.Struct):
+    """What a call says beside its address and payload."""
+
+    reply: str = ""
+    upload: str = ""
+    all: bool = False
+    first: bool = False
+    quorum: int = 0
+    exclude: list[str] = []
+    key: str = ""
+    idempotency_key: str = ""
+    version: str = ""
+    wait: int = 0
+    silent: bool = False
 
 
 class _Named(msgspec.Struct):
@@ -138,6 +89,8 @@ class _Named(msgspec.Struct):
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
+_ASKED = msgspec.json.Decoder(_Asked)
+_NOTHING_ASKED = CallOptions()
 _NAMED = msgspec.json.Decoder(_Named)
 _HEADERS = msgspec.json.Decoder(dict[str, str])
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
@@ -186,22 +139,28 @@ def _frame_of(text: _Envelope, line: bytes) -> Frame:
     if body is None:
         _refuse_later(kind, text)
     if body is not None:
-        payload, coding = dump(load(body, line, text.k)), Coding.JSON
+        payload, coding = _body_of(body, line, text.k), Coding.JSON
     elif kind in WITH_PAYLOAD:
         payload, coding = _payload_of(text)
     else:
         payload, coding = b"", Coding.NONE
+    flags = _flags_of(kind, text)
+    if kind is Kind.CALL:
+        options, silent = _asked_of(line)
+        flags |= silent
+    else:
+        options = _options_of(kind, text)
     return Frame(
         kind=kind,
         id=text.id,
         name=_name_of(kind, text),
         payload=payload,
         coding=coding,
-        flags=FLAG_SEALED if text.c and coding == Coding.BYTES else 0,
+        flags=flags | FLAG_SEALED if text.c and coding == Coding.BYTES else flags,
         ttl_ms=text.ttl if kind is Kind.CALL else 0,
         hops=text.hops,
         head=_head_of(text),
-        options=_options_of(kind, text),
+        options=options,
     )
 
 
@@ -267,6 +226,45 @@ def _head_of(text: _Envelope) -> bytes:
     return head
 
 
+def _body_of(kind: type[Body], line: bytes, what: str) -> bytes:
+    body = load(kind, line, what)
+    if isinstance(body, Hello):
+        # Resuming counts the bytes of binary frames, and a text peer sees none.
+        body.resumable, body.received, body.link = False, -1, False
+    return dump(body)
+
+
+def _flags_of(kind: Kind, text: _Envelope) -> int:
+    more = FLAG_MORE if text.more and kind in WITH_MORE else 0
+    return more | (FLAG_UP if text.up and kind in WITH_UP else 0)
+
+
+def _asked_of(line: bytes) -> tuple[bytes, int]:
+    """OPTIONS of a call, and its flag."""
+    asked = _ASKED.decode(line)
+    if not 0 <= asked.wait <= TTL_MS_MAX:
+        raise BadRequest(f"wait is milliseconds, 0 to {TTL_MS_MAX}")
+    wanted = CallOptions(
+        reply=asked.reply,
+        upload=asked.upload,
+        all=asked.all,
+        first=asked.first,
+        quorum=asked.quorum,
+        exclude=asked.exclude,
+        key=asked.key,
+        idempotency_key=asked.idempotency_key,
+        version=asked.version,
+        wait_ms=asked.wait,
+    )
+    options = dump(wanted) if wanted != _NOTHING_ASKED else b""
+    if len(options) > SECTION_BYTES_MAX:
+        raise BadRequest(
+            f"what a call asks for beside its payload takes at most {SECTION_BYTES_MAX} bytes, "
+            f"not {len(options)}"
+        )
+    return options, FLAG_SILENT if asked.silent else 0
+
+
 def _options_of(kind: Kind, text: _Envelope) -> bytes:
     wanted = {name: getattr(text, name) for name in OPTIONS_OF.get(kind, ())}
     given = {name: value for name, value in wanted.items() if value not in {None, ""}}
@@ -298,9 +296,19 @@ def encode_text(frame: Frame, *, sub: int = 0) -> bytes:
     if field is not None and frame.name:
         head[field] = frame.name.decode("utf-8", "replace")
     body = None if kind in WITH_PAYLOAD else _object(frame.payload)
-    inner = (_object(frame.options) or {}) | (body or {})
+    if body is not None and kind in RELAYED_BODIES:
+        body = {name: value for name, value in body.items() if name not in ENVELOPE_FIELDS}
+    inner = _told(kind, frame.options) | (body or {})
     pasted = _pasted(frame) if body is None else b""
     return b"{" + _members(head, inner, pasted, _envelope(frame)) + b"}"
+
+
+def _told(kind: Kind, options: bytes) -> dict[str, Any]:
+    """The members that a frame's OPTIONS are in text."""
+    members = _object(options) or {}
+    if kind is Kind.CALL and "wait_ms" in members:
+        members["wait"] = members.pop("wait_ms")
+    return members
 
 
 def event_tail(frame: Frame) -> bytes:
@@ -354,8 +362,8 @@ def _envelope(frame: Frame) -> dict[str, Any]:
         members |= _from(frame)
     if frame.kind == Kind.EVENT:
         members["seq"] = frame.id
-    if frame.flags & FLAG_KEPT:
-        members["kept"] = True
+    if frame.flags:
+        members |= {field: True for flag, field in FLAG_FIELD.items() if frame.flags & flag}
     return members
 
 

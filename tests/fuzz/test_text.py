@@ -12,8 +12,10 @@ from askrd.wire.codec import decode
 from askrd.wire.errors import BadRequest, Unauthenticated, UnknownKind, VersionUnsupported
 from askrd.wire.frames import Frame, Kind
 from askrd.wire.handshake import read_hello
-from askrd.wire.limits import ID_MAX, JSON_DEPTH_MAX
-from askrd.wire.text import SPOKEN_BY_PEERS, decode_text, encode_text
+from askrd.wire.limits import ID_MAX, JSON_DEPTH_MAX, TTL_MS_MAX
+from askrd.wire.ranges import parse_range
+from askrd.wire.text import decode_text, encode_text
+from askrd.wire.vocabulary import SPOKEN_BY_PEERS
 from tests.fuzz.throwing import frames, fuzzed, outcome, plain_json
 
 tokens = st.sampled_from(
@@ -70,11 +72,28 @@ envelopes = st.builds(
                 "name",
                 "service",
                 "code",
+                "items",
+                "bytes",
+                "up",
+                "more",
+                "silent",
+                "reply",
+                "upload",
+                "all",
+                "first",
+                "quorum",
+                "exclude",
+                "idempotency_key",
+                "version",
+                "wait",
+                "group",
             ]
         ),
         st.one_of(
             plain_json,
-            st.sampled_from([True, False, 1, -1, 2**53, 2**64, "a.b", "AA==", {"x": "y"}, [1]]),
+            st.sampled_from(
+                [True, False, 0, 1, -1, 2**53, 2**64, "a.b", "AA==", "^2", {"x": "y"}, [1], ["a"]]
+            ),
         ),
     ),
 )
@@ -162,7 +181,7 @@ def test_every_frame_of_a_known_kind_has_one_line_of_json(
 
 @fuzzed
 @given(
-    st.sampled_from(["call", "progress", "reply", "emit", "put"]),
+    st.sampled_from(["call", "progress", "reply", "item", "emit", "put"]),
     st.integers(1, ID_MAX),
     plain_json,
     st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=3),
@@ -180,12 +199,74 @@ def test_json_survives_both_translations(
 
 
 @fuzzed
-@given(st.binary(), st.sampled_from(["call", "progress", "reply"]))
+@given(st.binary(), st.sampled_from(["call", "progress", "reply", "item"]))
 def test_bytes_survive_both_translations(data: bytes, kind: str) -> None:
     frame = Frame(
         kind=Kind[kind.upper()], id=1, name=b"a" * (kind == "call"), payload=data, coding=2
     )
     assert decode(decode_text(encode_text(frame))) == frame
+
+
+calls = st.fixed_dictionaries(
+    {"k": st.just("call"), "id": st.integers(1, ID_MAX), "to": st.just("a.b")},
+    optional={
+        "reply": st.text(min_size=1, max_size=9),
+        "upload": st.sampled_from(["items", "payload"]),
+        "all": st.just(True),
+        "first": st.just(True),
+        "quorum": st.integers(1, 2**63),
+        "exclude": st.lists(st.text(max_size=5), min_size=1, max_size=3),
+        "key": st.text(min_size=1, max_size=9),
+        "idempotency_key": st.text(min_size=1, max_size=9),
+        "version": st.text(min_size=1, max_size=9),
+        "wait": st.integers(1, TTL_MS_MAX),
+        "silent": st.just(True),
+    },
+)
+
+
+@fuzzed
+@given(calls)
+def test_what_a_call_asks_for_survives_both_translations(call: dict[str, Any]) -> None:
+    read = decode(decode_text(json.dumps(call).encode()))
+    assert json.loads(encode_text(read)) == call
+
+
+version_like = st.one_of(
+    st.text(max_size=70),
+    st.text("0123456789.^~-+xrc*", max_size=20),
+    st.from_regex(r"[\^~]?[0-9]{1,4}(\.[0-9]{1,4}){0,3}(-[a-z0-9.]{1,9})?", fullmatch=True),
+)
+
+
+@fuzzed
+@given(version_like, version_like)
+@example("^2", "2." + "9" * 5000 + ".0")
+@example("2.1.0-" + "9" * 50, "2.1.0-" + "9" * 180)
+def test_any_text_is_a_range_that_takes_its_own_text_or_a_bad_request(
+    text: str, version: str
+) -> None:
+    wanted = outcome(parse_range, text, BadRequest)
+    if not isinstance(wanted, BadRequest):
+        assert wanted.fits(text)
+        assert wanted.fits(version) in {True, False}
+
+
+numbers = st.tuples(*[st.integers(0, 3)] * 3)
+
+
+@fuzzed
+@given(st.sampled_from(["", "^", "~"]), numbers, st.integers(1, 3), numbers)
+def test_a_range_is_what_its_rule_says(
+    sign: str, floor: tuple[int, ...], given_: int, version: tuple[int, ...]
+) -> None:
+    first = floor[:given_]
+    keep = {"": given_, "~": min(2, given_)}.get(sign)
+    if keep is None:
+        keep = next((at + 1 for at, number in enumerate(first) if number), given_)
+    fits = version[:keep] == first[:keep] and version >= (*first, 0, 0)[:3]
+    wanted = parse_range(sign + ".".join(map(str, first)))
+    assert wanted.fits(".".join(map(str, version))) == fits
 
 
 @fuzzed
@@ -198,7 +279,21 @@ def test_any_hello_is_understood_or_refused(payload: bytes) -> None:
 @given(
     st.dictionaries(
         st.sampled_from(
-            ["v", "name", "kind", "workspace", "method", "instance", "resume", "roster", "software"]
+            [
+                "v",
+                "name",
+                "kind",
+                "workspace",
+                "method",
+                "instance",
+                "resume",
+                "roster",
+                "software",
+                "streams",
+                "resumable",
+                "received",
+                "link",
+            ]
         ),
         st.one_of(plain_json, st.sampled_from([1, [1], 2, [], "none", "service", "global", True])),
     )

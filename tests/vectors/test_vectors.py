@@ -27,7 +27,9 @@ from askrd.wire.frames import (
 )
 from askrd.wire.handshake import read_hello
 from askrd.wire.limits import DEFAULT_LIMITS
-from askrd.wire.text import SPOKEN_BY_PEERS, decode_text, encode_text
+from askrd.wire.ranges import parse_range
+from askrd.wire.text import decode_text, encode_text
+from askrd.wire.vocabulary import SPOKEN_BY_PEERS
 
 ROOT = Path(__file__).parents[2]
 FLAGS = {
@@ -52,7 +54,9 @@ FRAMES_ILLEGAL = load("frames_illegal.json")
 TEXT = load("text.json")
 TEXT_ILLEGAL = load("text_illegal.json")
 NAMES = load("names.json")
+RANGES = load("ranges.json")
 HANDSHAKE = load("handshake.json")
+CONVERSATIONS = load("conversations.json")
 ALL_FRAMES = [bytes.fromhex(vector["hex"]) for vector in FRAMES]
 
 
@@ -61,7 +65,9 @@ def each(vectors: list[Vector], **wanted: Any) -> pytest.MarkDecorator:
     chosen = [v for v in vectors if all(v[name] in value for name, value in wanted.items())]
     assert chosen, "no vector was chosen"
     return pytest.mark.parametrize(
-        "vector", chosen, ids=[v.get("title") or f"{v['what']} {v['text']!a}"[:60] for v in chosen]
+        "vector",
+        chosen,
+        ids=[v.get("title") or f"{v.get('what', 'range')} {v['text']!a}"[:60] for v in chosen],
     )
 
 
@@ -103,12 +109,15 @@ def test_every_vector_says_why_and_where() -> None:
         for line in (ROOT / "docs" / "PROTOCOL.md").read_text(encoding="utf-8").splitlines()
         if line.startswith("##")
     }
-    for vector in FRAMES + FRAMES_ILLEGAL + TEXT + TEXT_ILLEGAL + NAMES + HANDSHAKE:
+    bytes_and_lines = FRAMES + FRAMES_ILLEGAL + TEXT + TEXT_ILLEGAL
+    for vector in bytes_and_lines + NAMES + RANGES + HANDSHAKE + CONVERSATIONS:
         assert vector["why"].endswith("."), vector
         assert vector["section"] in sections, vector
 
 
-@pytest.mark.parametrize("vectors", [FRAMES, FRAMES_ILLEGAL, TEXT, TEXT_ILLEGAL, HANDSHAKE])
+@pytest.mark.parametrize(
+    "vectors", [FRAMES, FRAMES_ILLEGAL, TEXT, TEXT_ILLEGAL, HANDSHAKE, CONVERSATIONS]
+)
 def test_titles_are_unique(vectors: list[Vector]) -> None:
     titles = [vector["title"] for vector in vectors]
     assert sorted(set(titles)) == sorted(titles)
@@ -154,19 +163,7 @@ def test_where_a_stream_is_cut_makes_no_difference(seed: int) -> None:
 
 def test_every_kind_of_the_page_has_a_vector() -> None:
     shown = {vector["fields"]["number"] for vector in FRAMES}
-    later = {
-        Kind.CHALLENGE,
-        Kind.PROOF,
-        Kind.RESUME,
-        Kind.RESUMED,
-        Kind.CREDIT,
-        Kind.ITEM,
-        Kind.END,
-        Kind.RESET,
-        Kind.ACK,
-        Kind.NAK,
-        Kind.ANSWER,
-    }
+    later = {Kind.CHALLENGE, Kind.PROOF, Kind.ACK, Kind.NAK, Kind.ANSWER}
     assert shown == set(Kind) - later
 
 
@@ -302,6 +299,24 @@ def test_prefix_covers_what_it_should(vector: Vector) -> None:
     keys = vector["matches"] + vector["misses"]
     covered = [key for key in keys if names.prefix_matches(vector["text"], key)]
     assert covered == vector["matches"]
+
+
+# --- ranges of versions --------------------------------------------------------------------------
+
+
+@each(RANGES, legal=[True])
+def test_range_takes_what_it_should(vector: Vector) -> None:
+    wanted = parse_range(vector["text"])
+    versions = vector["matches"] + vector["misses"]
+    assert [version for version in versions if wanted.fits(version)] == vector["matches"]
+
+
+@each(RANGES, legal=[False])
+def test_illegal_range_is_refused_and_shown_harmless(vector: Vector) -> None:
+    with pytest.raises(BadRequest) as caught:
+        parse_range(vector["text"])
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 400
 
 
 # --- handshake -----------------------------------------------------------------------------------

@@ -3,7 +3,11 @@
 import pytest
 
 from askrd.wire.bodies import (
+    Body,
     Bye,
+    CallOptions,
+    CommandSpec,
+    Credit,
     EntryOptions,
     ErrorBody,
     EventSpec,
@@ -11,12 +15,14 @@ from askrd.wire.bodies import (
     Hello,
     Provided,
     Provision,
+    Summary,
     Synced,
     Welcome,
     dump,
     load,
 )
 from askrd.wire.errors import BadRequest
+from tests.unit.askrd.wire.page import tables, words
 
 
 def test_a_body_says_only_what_differs_from_its_defaults() -> None:
@@ -42,6 +48,21 @@ def test_an_answer_says_everything() -> None:
         limits={},
     )
     assert load(Welcome, dump(welcome), "welcome") == welcome
+
+
+def test_a_call_that_asks_for_nothing_says_nothing() -> None:
+    assert dump(CallOptions()) == b"{}"
+    assert dump(CallOptions(reply="ack", wait_ms=5)) == b'{"reply":"ack","wait_ms":5}'
+
+
+def test_an_option_nobody_knows_is_refused() -> None:
+    with pytest.raises(BadRequest, match="options: Object contains unknown field `secrecy`"):
+        load(CallOptions, b'{"secrecy":1}', "options")
+
+
+def test_credit_and_summary_say_every_number() -> None:
+    assert dump(Credit(items=0, bytes=0)) == b'{"items":0,"bytes":0}'
+    assert dump(Summary(ok=0, failed=0, lost=0)) == b'{"ok":0,"failed":0,"lost":0}'
 
 
 def test_a_gap_calls_its_first_seq_from() -> None:
@@ -80,3 +101,20 @@ def test_defaults_are_not_shared() -> None:
 def test_a_misfit_is_refused_with_its_path(payload: bytes, said: str) -> None:
     with pytest.raises(BadRequest, match=said):
         load(ErrorBody, payload, "fail")
+
+
+@pytest.mark.parametrize(
+    ("body", "number", "table", "refused"),
+    [
+        (Hello, "5", 0, set()),
+        (Welcome, "5", 1, set()),
+        (CallOptions, "6", 0, set()),
+        (Provision, "9", 0, {"replaces"}),
+        (CommandSpec, "9", 1, {"queue"}),
+    ],
+)
+def test_the_page_names_every_member(
+    body: type[Body], number: str, table: int, refused: set[str]
+) -> None:
+    named = [word for row in tables(number)[table] for word in words(row[0])]
+    assert sorted(named) == sorted(set(body.__struct_fields__) - refused)

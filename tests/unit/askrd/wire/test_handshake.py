@@ -30,7 +30,8 @@ def test_absurd_versions_are_not_repeated() -> None:
 def test_a_hello_with_everything_is_understood() -> None:
     assert read_hello(
         b'{"v":[2,1],"name":"me","kind":"service","workspace":"global","method":"none",'
-        b'"instance":"k3Tz9a","resume":"secret","roster":true,"software":"x"}'
+        b'"instance":"k3Tz9a","resume":"secret","roster":true,"software":"x","streams":true,'
+        b'"resumable":true,"received":9,"link":true}'
     ) == Opening(
         version=1,
         name="me",
@@ -39,12 +40,26 @@ def test_a_hello_with_everything_is_understood() -> None:
         instance="k3Tz9a",
         resume="secret",
         roster=True,
+        streams=True,
+        resumable=True,
+        received=9,
+        link=True,
     )
 
 
 def test_a_hello_without_anything_has_defaults() -> None:
     assert read_hello(b'{"v":1}') == Opening(
-        version=1, name="peer", kind="", workspace="", instance="", resume="", roster=False
+        version=1,
+        name="peer",
+        kind="",
+        workspace="",
+        instance="",
+        resume="",
+        roster=False,
+        streams=False,
+        resumable=False,
+        received=-1,
+        link=False,
     )
 
 

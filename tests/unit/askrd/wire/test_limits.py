@@ -31,6 +31,34 @@ OF_THE_CODE = {
         limits.WAITING_COMMANDS_MAX,
         limits.WAITING_BYTES_MAX,
     ],
+    "stream, before credit: items · bytes": [limits.STREAM_ITEMS, limits.STREAM_BYTES],
+    "credit at once, items or bytes": [limits.STREAM_CREDIT_MAX],
+    "item of bytes, by custom": [limits.STREAM_ITEM_BYTES],
+    "payload put together from pieces": [limits.GATHERED_BYTES_MAX],
+    "silence of a stream that has begun": [DEFAULT_LIMITS.stream_idle_ms],
+    "members of a survey": [limits.SURVEY_MEMBERS_MAX],
+    "idempotency key · outcomes kept per workspace, and for how long": [
+        limits.IDEMPOTENCY_KEY_CHARS_MAX,
+        limits.KEPT_OUTCOMES_MAX,
+        limits.KEPT_BYTES_MAX,
+        limits.KEPT_MS,
+    ],
+    "range of versions": [limits.VERSION_RANGE_CHARS_MAX],
+    "commands that `$askr.why` remembers": [limits.RECENT_COMMANDS_MAX],
+    "failures in a row before an instance rests · first rest · longest rest": [
+        limits.FAILURES_MAX,
+        limits.EJECTION_MS,
+        limits.EJECTION_MS * limits.EJECTIONS_MAX,
+    ],
+    "kept for coming back, each way · confirmed about every": [
+        limits.RESUME_BYTES_MAX,
+        limits.CONFIRM_BYTES,
+    ],
+    "away at most: terminal · service": [
+        DEFAULT_LIMITS.resume_terminal_ms,
+        DEFAULT_LIMITS.resume_service_ms,
+    ],
+    "connections of a session": [limits.LINKS_MAX],
     "JSON depth in text": [limits.JSON_DEPTH_MAX],
     "sessions per remote address (not loopback or unix)": [DEFAULT_LIMITS.sessions_per_address_max],
 }
@@ -69,6 +97,28 @@ def test_the_page_says_the_other_bounds_where_they_apply() -> None:
     assert f"above {limits.SKIP_BYTES_MAX // MIB} MiB the connection closes" in section("4.1")
     assert f"up to {limits.GAP_SUBJECTS_MAX} subjects" in section("7")
     assert limits.ID_MAX == 2**53 - 1
+
+
+def test_the_page_says_the_bounds_of_commands_where_they_apply() -> None:
+    window = f"{limits.STREAM_ITEMS} items and {limits.STREAM_BYTES // KIB} KiB, unsaid"
+    idle = f"{DEFAULT_LIMITS.stream_idle_ms // 1000} s of silence"
+    assert window in section("6.4")
+    assert idle in section("6.4")
+    assert f"at most {limits.GATHERED_BYTES_MAX // MIB} MiB: beyond" in section("6.5")
+    rest_s, most = limits.EJECTION_MS // 1000, limits.EJECTIONS_MAX
+    rests = f"for {rest_s} s, next time {2 * rest_s} s, up to {most * rest_s} s"
+    assert f"failed {limits.FAILURES_MAX} commands in a row" in section("6.6")
+    assert rests in section("6.6")
+    assert f"again for {limits.KEPT_MS // 1000} s, with KEPT" in section("6.7")
+
+
+def test_the_page_says_the_bounds_of_coming_back_where_they_apply() -> None:
+    terminal, service = DEFAULT_LIMITS.resume_terminal_ms, DEFAULT_LIMITS.resume_service_ms
+    windows = f"({terminal // 1000} s for a terminal, {service // 1000} s for a service"
+    assert windows in section("5.1")
+    assert f"confirmed, at most {limits.RESUME_BYTES_MAX // KIB} KiB" in section("5.1")
+    assert f"About every {limits.CONFIRM_BYTES // KIB} KiB received" in section("5.1")
+    assert f"{limits.LINKS_MAX} in all" in section("5.2")
 
 
 def test_a_frame_has_room_for_the_largest_of_everything() -> None:

@@ -1,25 +1,26 @@
-"""Holds the translation of text frames; tests/vectors/text*.json has the many small cases."""
+"""Holds how text frames are read; tests/vectors/text*.json has the many small cases."""
 
 import json
 from typing import Any
 
 import pytest
 
-from askrd.wire.bodies import Provision, load
+from askrd.wire.bodies import CallOptions, Credit, ErrorBody, Hello, Provision, load
 from askrd.wire.codec import decode, encode
 from askrd.wire.errors import BadRequest, UnknownKind
-from askrd.wire.frames import FLAG_KEPT, FLAG_SEALED, STAMP_TIME, Coding, Frame, Kind
-from askrd.wire.limits import HOPS_MAX, ID_MAX, KEY_BYTES_MAX, SECTION_BYTES_MAX
-from askrd.wire.text import (
-    BODY_OF,
-    NAME_FIELD,
-    OPTIONS_OF,
-    SPOKEN_BY_PEERS,
-    WITH_PAYLOAD,
-    decode_text,
-    encode_text,
-    event_tail,
+from askrd.wire.frames import (
+    FLAG_MORE,
+    FLAG_OPTIONS,
+    FLAG_SEALED,
+    FLAG_SILENT,
+    FLAG_UP,
+    Coding,
+    Frame,
+    Kind,
 )
+from askrd.wire.limits import HOPS_MAX, ID_MAX, KEY_BYTES_MAX, SECTION_BYTES_MAX, TTL_MS_MAX
+from askrd.wire.text import decode_text, encode_text
+from askrd.wire.vocabulary import LATER_FIELDS, SPOKEN_BY_PEERS
 
 JSON = Coding.JSON
 
@@ -168,146 +169,118 @@ def test_a_prefix_is_a_name_for_a_watch_and_an_option_for_a_get(
         read(id=1, **members)
 
 
-def test_the_tables_speak_of_the_same_kinds() -> None:
-    assert set(BODY_OF) <= SPOKEN_BY_PEERS
-    assert not set(BODY_OF) & WITH_PAYLOAD
-    assert not set(BODY_OF) & set(NAME_FIELD)
-    assert set(OPTIONS_OF) <= set(NAME_FIELD)
-
-
-# --- writing -------------------------------------------------------------------------------------
-
-
-def test_a_call_is_written_with_all_its_fields() -> None:
-    frame = Frame(
-        kind=Kind.CALL,
-        id=17,
-        name=b"a.b",
-        payload=b"[1]",
-        coding=JSON,
-        ttl_ms=4998,
-        hops=2,
-        head=b'{"x":"y"}',
-        stamp=b"me@k3Tz9a",
-    )
-    assert encode_text(frame) == (
-        b'{"k":"call","id":17,"to":"a.b","d":[1],"ttl":4998,"hops":2,"headers":{"x":"y"},'
-        b'"from":{"service":"me","instance":"k3Tz9a"}}'
-    )
-
-
-def test_an_event_is_written_for_one_subscription_around_a_shared_tail() -> None:
-    frame = Frame(
-        kind=Kind.EVENT,
-        id=12,
-        name=b"A",
-        payload=b"1",
-        coding=JSON,
-        stamp=STAMP_TIME.pack(1_800_000_000_000_999) + b"a@b",
-    )
-    tail = b'"event":"A","d":1,"from":{"service":"a","instance":"b"},"ts":1800000000000,"seq":12}'
-    assert event_tail(frame) == tail
-    assert encode_text(frame, sub=3) == b'{"k":"event","sub":3,' + tail
-
-
-def test_an_event_without_a_stamp_has_no_sender() -> None:
-    frame = Frame(kind=Kind.EVENT, id=1, name=b"A")
-    assert written(frame) == {"k": "event", "sub": 0, "event": "A", "seq": 1}
-
-
-def test_an_event_whose_stamp_has_no_time_still_has_a_text() -> None:
-    frame = Frame(kind=Kind.EVENT, id=1, name=b"A", stamp=b"a@b")
-    assert written(frame)["from"] == {"service": "a", "instance": "b"}
-    assert "ts" not in written(frame)
-
-
-def test_a_change_has_its_rev_and_no_id() -> None:
-    frame = Frame(
-        kind=Kind.CHANGE, id=9, name=b"a", options=b'{"rev":9}', payload=b"1", coding=JSON
-    )
-    assert written(frame) == {"k": "change", "key": "a", "rev": 9, "d": 1}
-
-
-def test_what_was_kept_says_so() -> None:
-    assert written(Frame(kind=Kind.CHANGE, name=b"a", flags=FLAG_KEPT))["kept"] is True
-
-
-def test_a_sender_without_an_instance_is_a_service() -> None:
-    frame = Frame(kind=Kind.REPLY, id=1, stamp=b"$askr")
-    assert written(frame)["from"] == {"service": "$askr", "instance": ""}
+@pytest.mark.parametrize(
+    ("field", "value", "options"),
+    [
+        ("reply", "ack", CallOptions(reply="ack")),
+        ("upload", "items", CallOptions(upload="items")),
+        ("all", True, CallOptions(all=True)),
+        ("first", True, CallOptions(first=True)),
+        ("quorum", 3, CallOptions(quorum=3)),
+        ("exclude", ["a", "b"], CallOptions(exclude=["a", "b"])),
+        ("key", "user-7", CallOptions(key="user-7")),
+        ("idempotency_key", "order-1", CallOptions(idempotency_key="order-1")),
+        ("version", "^2", CallOptions(version="^2")),
+        ("wait", 1500, CallOptions(wait_ms=1500)),
+        ("wait", TTL_MS_MAX, CallOptions(wait_ms=TTL_MS_MAX)),
+    ],
+)
+def test_what_a_call_asks_for_becomes_its_options(
+    field: str, value: Any, options: CallOptions
+) -> None:
+    frame = read(k="call", id=1, to="a.b", **{field: value})
+    assert frame.flags == FLAG_OPTIONS
+    assert load(CallOptions, frame.options, "options") == options
+    assert written(frame)[field] == value
 
 
 @pytest.mark.parametrize(
-    ("payload", "coding", "flags", "members"),
+    "members",
     [
-        (b"", Coding.NONE, 0, {}),
-        (b"", JSON, 0, {"d": None}),
-        (b"[1,\r\n 2]", JSON, 0, {"d": [1, 2]}),
-        (b"", Coding.BYTES, 0, {"b": ""}),
-        (b"\xff", Coding.BYTES, 0, {"b": "/w=="}),
-        (b"x", Coding.NONE, 0, {"b": "eA=="}),
-        (b"x", 3, 0, {"b": "eA=="}),
-        (b"x", Coding.BYTES, FLAG_SEALED, {"b": "eA==", "c": "sealed"}),
-        (b"1", JSON, FLAG_SEALED, {"b": "MQ==", "c": "sealed"}),
-        (b'1,"k":"bye"', JSON, 0, {"b": "MSwiayI6ImJ5ZSI="}),
-        (b'"\xff"', JSON, 0, {"b": "Iv8i"}),
-        (b"NaN", JSON, 0, {"b": "TmFO"}),
+        {"all": False, "quorum": 0, "exclude": [], "key": "", "wait": 0, "silent": False},
+        {"mood": 1},
     ],
 )
-def test_a_payload_is_json_or_bytes(
-    payload: bytes, coding: int, flags: int, members: dict[str, Any]
-) -> None:
-    frame = Frame(kind=Kind.REPLY, id=1, payload=payload, coding=coding, flags=flags)
-    assert written(frame) == {"k": "reply", "id": 1} | members
+def test_a_call_that_asks_for_nothing_has_no_options(members: dict[str, Any]) -> None:
+    frame = read(k="call", id=1, to="a.b", **members)
+    assert (frame.options, frame.flags) == (b"", 0)
 
 
-def test_json_too_deep_for_any_reader_travels_as_bytes() -> None:
-    frame = Frame(kind=Kind.REPLY, id=1, payload=b"[" * 100_000, coding=JSON)
-    assert set(written(frame)) == {"k", "id", "b"}
+def test_a_silent_call_is_a_tell() -> None:
+    frame = read(k="call", id=1, to="a.b", silent=True)
+    assert (frame.flags, frame.options) == (FLAG_SILENT, b"")
 
 
-def test_a_body_cannot_stand_in_for_a_field_of_the_frame() -> None:
-    lie = b'{"k":"reply","id":99,"from":{"service":"root"},"hops":9,"code":"x"}'
-    frame = Frame(kind=Kind.FAIL, id=1, hops=1, payload=lie, coding=JSON, stamp=b"a@b")
-    assert written(frame) == {
-        "k": "fail",
-        "id": 1,
-        "code": "x",
-        "hops": 1,
-        "from": {"service": "a", "instance": "b"},
-    }
-    assert encode_text(frame).count(b'"hops"') == 1
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"reply": 1}, r"not a text frame: Expected `str`, got `int` - at `\$.reply`"),
+        ({"quorum": "3"}, r"at `\$.quorum`"),
+        ({"exclude": "a"}, r"Expected `array`, got `str` - at `\$.exclude`"),
+        ({"exclude": [1]}, r"at `\$.exclude\[0\]`"),
+        ({"all": 1}, r"at `\$.all`"),
+        ({"silent": "yes"}, r"at `\$.silent`"),
+        ({"wait": True}, r"at `\$.wait`"),
+        ({"wait": -1}, "wait is milliseconds, 0 to 4294967295"),
+        ({"wait": 2**32}, "wait is milliseconds"),
+        ({"exclude": ["a" * SECTION_BYTES_MAX]}, "beside its payload takes at most 32768 bytes"),
+    ],
+)
+def test_a_wrong_wish_of_a_call_is_refused(members: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadRequest, match=said) as caught:
+        read(k="call", id=9, to="a.b", **members)
+    assert caught.value.details == {"id": 9}
 
 
-@pytest.mark.parametrize("payload", [b"[1]", b"1", b'"x"'])
-def test_a_body_that_is_no_object_is_a_payload(payload: bytes) -> None:
-    frame = Frame(kind=Kind.FAIL, id=1, payload=payload, coding=JSON)
-    assert written(frame) == {"k": "fail", "id": 1, "d": json.loads(payload)}
+def test_what_only_calls_ask_for_means_nothing_elsewhere() -> None:
+    frame = read(k="emit", event="A", reply=1, quorum="x", silent=True, all=[], wait=-1)
+    assert (frame.options, frame.flags) == (b"", 0)
 
 
-def test_a_body_that_is_no_json_is_bytes() -> None:
-    frame = Frame(kind=Kind.FAIL, id=1, payload=b"{oops", coding=JSON)
-    assert written(frame) == {"k": "fail", "id": 1, "b": "e29vcHM="}
+@pytest.mark.parametrize("field", LATER_FIELDS)
+@pytest.mark.parametrize("kind", ["call", "sub", "emit", "put", "item", "end"])
+def test_what_a_later_version_means_by_a_field_is_refused(kind: str, field: str) -> None:
+    names = {"to": "a.b", "pattern": "a", "event": "A", "key": "a"}
+    with pytest.raises(BadRequest, match=f"{field} is not built yet"):
+        read(k=kind, id=1, **names, **{field: None})
 
 
-@pytest.mark.parametrize("head", [b"[1]", b"{", b'{"a":1}', b'{"a":"\xff"}'])
-def test_headers_that_are_no_object_of_strings_are_not_shown(head: bytes) -> None:
-    frame = Frame(kind=Kind.REPLY, id=1, head=head)
-    assert written(frame) == {"k": "reply", "id": 1}
+def test_the_frames_of_a_stream_are_read() -> None:
+    item = read(k="item", id=4, d=[1])
+    assert (item.kind, item.id, item.payload, item.coding, item.flags) == (0x21, 4, b"[1]", JSON, 0)
+    piece = read(k="item", id=4, b="igE=", up=True, more=True)
+    assert (piece.payload, piece.coding) == (b"\x8a\x01", Coding.BYTES)
+    assert piece.flags == FLAG_UP | FLAG_MORE
+    assert read(k="end", id=4, up=True) == Frame(kind=Kind.END, id=4, flags=FLAG_UP)
+    credit = read(k="credit", id=4, items=32, bytes=1000, up=True)
+    assert credit.flags == FLAG_UP
+    assert load(Credit, credit.payload, "credit") == Credit(items=32, bytes=1000)
+    reset = read(k="reset", id=4, code="sad", message="no")
+    assert load(ErrorBody, reset.payload, "reset") == ErrorBody(code="sad", message="no")
+    assert reset.flags == 0
 
 
-@pytest.mark.parametrize("options", [b"[1]", b"{"])
-def test_options_that_are_no_object_are_not_shown(options: bytes) -> None:
-    assert written(Frame(kind=Kind.OK, id=1, options=options)) == {"k": "ok", "id": 1}
+def test_an_instance_accepts_a_command_with_more() -> None:
+    assert read(k="reply", id=4, more=True) == Frame(kind=Kind.REPLY, id=4, flags=FLAG_MORE)
 
 
-def test_a_name_that_is_not_text_is_shown_with_marks() -> None:
-    assert written(Frame(kind=Kind.CALL, id=1, name=b"a.\xff"))["to"] == "a.\ufffd"
+@pytest.mark.parametrize("kind", ["progress", "fail", "cancel", "emit", "ping", "call"])
+def test_a_mark_is_not_set_where_it_means_nothing(kind: str) -> None:
+    frame = read(k=kind, id=1, to="a.b", event="A", code="x", up=True, more=True)
+    assert frame.flags == 0
+    assert read(k="reply", id=1, up=True).flags == 0
+    assert read(k="end", id=1, more=True).flags == 0
 
 
-def test_a_frame_of_an_unknown_kind_is_a_mistake_of_the_caller() -> None:
-    with pytest.raises(ValueError, match="127 is not a valid Kind"):
-        encode_text(Frame(kind=0x7F))
+def test_a_text_peer_says_itself_that_it_understands_streams() -> None:
+    silent = load(Hello, read(k="hello", v=1).payload, "hello")
+    assert (silent.streams, silent.resumable, silent.link) == (False, False, False)
+    assert load(Hello, read(k="hello", v=1, streams=True).payload, "hello").streams
+
+
+def test_a_text_peer_is_never_resumed_by_bytes_it_cannot_count() -> None:
+    frame = read(k="hello", v=1, instance="k3", resume="s", resumable=True, received=9, link=True)
+    assert load(Hello, frame.payload, "hello") == Hello(v=1, instance="k3", resume="s")
 
 
 # --- both ways -----------------------------------------------------------------------------------
@@ -318,3 +291,21 @@ def test_a_frame_survives_both_translations() -> None:
         decode(encode(Frame(kind=Kind.PUT, id=3, name=b"a/b", payload=b"[1]", coding=1)))
     )
     assert json.loads(encode_text(decode(decode_text(line)))) == json.loads(line)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"k": "call", "to": "a@*.b", "reply": "ack", "quorum": 2, "exclude": ["x"], "wait": 9},
+        {"k": "call", "to": "a.b", "key": "k", "idempotency_key": "i", "version": "~2.1"},
+        {"k": "call", "to": "a.b", "all": True, "first": True, "upload": "payload"},
+        {"k": "call", "to": "a.b", "silent": True},
+        {"k": "item", "d": [1], "up": True, "more": True},
+        {"k": "credit", "items": 1, "bytes": 2, "up": True},
+        {"k": "end", "up": True},
+        {"k": "reset", "code": "x", "message": "y", "up": True},
+        {"k": "reply", "more": True},
+    ],
+)
+def test_a_line_survives_both_translations(members: dict[str, Any]) -> None:
+    assert written(read(id=1, **members)) == {"id": 1} | members

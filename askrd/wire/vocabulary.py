@@ -1,0 +1,92 @@
+"""The words of text frames: which kinds a peer says in text, and what their fields stand for."""
+
+from askrd.wire.bodies import Body, Bye, Credit, ErrorBody, Hello, Provision, Withdraw
+from askrd.wire.frames import FLAG_KEPT, FLAG_MORE, FLAG_SILENT, FLAG_UP, Kind
+
+NAME_FIELD = {
+    Kind.CALL: "to",
+    Kind.SUB: "pattern",
+    Kind.EMIT: "event",
+    Kind.EVENT: "event",
+    Kind.GET: "key",
+    Kind.PUT: "key",
+    Kind.DEL: "key",
+    Kind.WATCH: "prefix",
+    Kind.CHANGE: "key",
+    Kind.OK: "key",
+}
+"""Which text field the frame's name is; other kinds have no name."""
+
+BODY_OF: dict[Kind, type[Body]] = {
+    Kind.HELLO: Hello,
+    Kind.BYE: Bye,
+    Kind.FAIL: ErrorBody,
+    Kind.ERROR: ErrorBody,
+    Kind.CREDIT: Credit,
+    Kind.RESET: ErrorBody,
+    Kind.PROVIDE: Provision,
+    Kind.UPDATE: Provision,
+    Kind.WITHDRAW: Withdraw,
+}
+"""Kinds a peer sends whose members stand in the frame itself, with the members' type."""
+
+WITH_PAYLOAD = frozenset(
+    {
+        Kind.CALL,
+        Kind.PROGRESS,
+        Kind.REPLY,
+        Kind.ITEM,
+        Kind.EMIT,
+        Kind.EVENT,
+        Kind.PUT,
+        Kind.CHANGE,
+        Kind.OK,
+    }
+)
+"""Kinds with an opaque payload, ``d`` or ``b`` in text."""
+
+OPTIONS_OF = {Kind.GET: ("prefix",), Kind.PUT: ("if_rev",), Kind.DEL: ("if_rev",)}
+"""Text fields that become OPTIONS of a binary frame; those of a call are `CallOptions`."""
+
+WITH_MORE = frozenset({Kind.REPLY, Kind.ITEM})
+"""Kinds a peer may mark with ``more``."""
+
+WITH_UP = frozenset({Kind.CREDIT, Kind.ITEM, Kind.END, Kind.RESET})
+"""Kinds a peer may mark with ``up``."""
+
+FLAG_FIELD = {FLAG_SILENT: "silent", FLAG_UP: "up", FLAG_MORE: "more", FLAG_KEPT: "kept"}
+"""Flags of a frame that are fields in text: true, or absent."""
+
+ENVELOPE_FIELDS = frozenset(
+    {"k", "id", "ttl", "hops", "headers", "from", "seq", "ts", *FLAG_FIELD.values()}
+)
+"""What a frame says about itself; the members of a relayed body cannot say it."""
+
+RELAYED_BODIES = frozenset({Kind.FAIL, Kind.CREDIT, Kind.RESET})
+"""Kinds whose members another peer may have written."""
+
+SPOKEN_BY_PEERS = frozenset(
+    {
+        *BODY_OF,
+        Kind.PING,
+        Kind.PONG,
+        Kind.CALL,
+        Kind.PROGRESS,
+        Kind.REPLY,
+        Kind.CANCEL,
+        Kind.ITEM,
+        Kind.END,
+        Kind.SUB,
+        Kind.UNSUB,
+        Kind.EMIT,
+        Kind.GET,
+        Kind.PUT,
+        Kind.DEL,
+        Kind.WATCH,
+        Kind.UNWATCH,
+    }
+)
+"""Kinds a peer may say in text."""
+
+LATER_FIELDS = ("group", "since", "retain", "ephemeral")
+"""Text fields of later versions that change what a request means: refused, never ignored."""
