@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from setuptools import Extension
 
 MODULES = (
-    "askrd.core.destinations",
+    "askrd.core.routes",
+    "askrd.core.services",
     "askrd.core.outbox",
     "askrd.core.router",
     "askrd.core.session",

@@ -26,6 +26,8 @@ from askrd.version import BUILD, VERSION
 
 DRAIN_POLL_S = 0.02
 """How often a drain looks whether commands are still in flight."""
+INFORM_WAIT_S = 1.0
+"""How long peers may take to read that the daemon is going away; what they asked before is heard."""
 CLOSE_WAIT_S = 3.0
 """How long the last bytes may take once everybody was told goodbye."""
 
@@ -114,6 +116,7 @@ class RunningDaemon:
         relay = Relay(router, loop=loop, on_fault=self._on_fault)
         listener = Listener(relay, relay.connect, relay.enter, relay.events, self._config.limits)
         relay.on_gone = listener.forget
+        relay.on_rebound = listener.rebound
         record: whereabouts.Record | None = None
         path = whereabouts.record_path(self._listen, self._environ)
         try:
@@ -228,6 +231,7 @@ class RunningDaemon:
         _log.info("draining", in_flight=router.in_flight, grace_s=grace_s, hint=hint)
         if self._fault is None:
             relay.drain(int(grace_s * 1000))
+            await self._while_not_now(lambda: router.uninformed > 0, min(INFORM_WAIT_S, grace_s))
             await self._while_not_now(lambda: router.in_flight > 0, grace_s)
             left = router.in_flight
             relay.close_all("the daemon is shutting down")

@@ -10,16 +10,17 @@ import asyncio
 from collections.abc import Callable
 from typing import ParamSpec, assert_never
 
-from askrd.core.effects import Close, Note, Persist
+from askrd.core.effects import Close, Note, Persist, Rebind, Say
 from askrd.core.router import Router
 from askrd.core.session import Phase, Session
 from askrd.core.wheel import NEVER_US
-from askrd.doors.door import Door
+from askrd.doors.door import Door, in_runs
 from askrd.doors.transcript import EventTexts
 from askrd.host import clock, entropy
 from askrd.host.logs import Log
 from askrd.store.memory import MemoryStore
 from askrd.store.store import Store
+from askrd.wire.codec import Raw
 from askrd.wire.errors import AskrError
 from askrd.wire.limits import FLUSH_BYTES
 
@@ -34,7 +35,9 @@ class Relay:
     Attributes:
         router: decides; only called here.
         events: texts of events shared by text doors within one loop turn.
-        on_gone: learns of every session that left.
+        on_gone: learns of every session whose connection is gone.
+        on_rebound: learns that the connection of the first session carries the second one now,
+            and the other way round.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Relay:
         self.router = router
         self.events = EventTexts()
         self.on_gone: Callable[[Session], None] = lambda _: None
+        self.on_rebound: Callable[[Session, Session], None] = lambda _link, _session: None
         self._loop = loop
         self._wheel = router.board.wheel
         self._on_fault = on_fault
@@ -99,16 +103,8 @@ class Relay:
     def resumed(self, session: Session) -> None:
         """Writes what waited, urgent first, until the connection is full again or nothing waits."""
         door = self._doors.get(session)
-        if door is None:
-            return
-        box = session.outbox
-        while box.is_paused:
-            pieces = box.take()
-            if pieces:
-                door.write(pieces)
-                if door.is_full:
-                    return
-        self._tell(self.router.resume, session, clock.monotonic_us())
+        if door is not None and self._write_waiting(session, door):
+            self._tell(self.router.resume, session, clock.monotonic_us())
 
     def half_closed(self, session: Session) -> None:
         """Lets a peer that sends nothing more read what it waits for."""
@@ -119,7 +115,7 @@ class Relay:
         """Takes in that a connection is gone."""
         self._doors.pop(session, None)
         self.on_gone(session)
-        self._tell(self.router.leave, session, cause, clock.monotonic_us())
+        self._tell(self.router.lose, session, cause, clock.monotonic_us())
 
     # ── from the store ────────────────────────────────────────────────────────────────────
 
@@ -202,19 +198,67 @@ class Relay:
                         self._close(effect)
                     case Note():
                         _log.info(effect.event, **effect.fields)
+                    case Rebind():
+                        self._rebind(effect)
+                    case Say():
+                        self._say(effect)
                     case _:
                         assert_never(effect)
         if changes:
             self._store.write(changes)
 
     def _close(self, effect: Close) -> None:
-        door = self._doors.get(effect.session)
+        session = effect.session
+        door = self._doors.get(session)
         if door is None:
+            self.router.leave(session, effect.reason, clock.monotonic_us())
             return
-        pieces = effect.session.outbox.take()
+        pieces = session.outbox.take()
         if pieces:
             door.write(pieces)
         door.close(effect.close_code, effect.reason)
+
+    def _rebind(self, effect: Rebind) -> None:
+        """Has a connection carry another session, and cuts the one that session had."""
+        link, session = effect.link, effect.session
+        door, before = self._doors.pop(link, None), self._doors.pop(session, None)
+        self.on_rebound(link, session)
+        if before is not None:
+            before.session = link
+            self._doors[link] = before
+            before.transport.abort()
+        if door is None:
+            return
+        door.session = session
+        self._doors[session] = door
+        door.write(list(effect.first))
+        if not door.is_full and self._write_waiting(session, door):
+            self.router.resume(session, clock.monotonic_us())
+
+    def _say(self, effect: Say) -> None:
+        door = self._doors.get(effect.session)
+        if door is not None:
+            door.write([effect.frame])
+
+    def _write_waiting(self, session: Session, door: Door) -> bool:
+        """Writes what waits for a paused session; says whether the connection took all of it."""
+        box = session.outbox
+        while box.is_paused:
+            pieces = box.take()
+            if pieces:
+                self._write(session, door, pieces)
+                if door.is_full:
+                    return False
+        return True
+
+    def _write(self, session: Session, door: Door, pieces: list[Raw]) -> None:
+        """Writes what a session is told, and keeps it where its peer may come back."""
+        resumption = session.resumption
+        if resumption is not None:
+            pieces = in_runs(pieces)
+            for piece in pieces:
+                resumption.tail.add(piece)
+        door.write(pieces)
 
     def _flush(self) -> None:
         """Writes what waits for every session that is not paused."""
@@ -231,7 +275,10 @@ class Relay:
             pieces = box.take()
             door = doors.get(session)
             if door is not None and pieces:
-                door.write(pieces)
+                if session.resumption is None:
+                    door.write(pieces)
+                else:
+                    self._write(session, door, pieces)
             if session.is_finishing:
                 self._finish(session)
         self.events.forget()

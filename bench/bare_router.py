@@ -94,6 +94,7 @@ CHECKS = (
         "statistics: calls, latencies, events, bytes",
         (
             *_drop("session.bytes_in += len(data)", "route.statistics.calls += 1"),
+            *_drop("remember(asked_now)"),
             *_drop("counted = route.statistics", "counted.replies += 1"),
             *_drop("counted.recent_us[counted.replies & RECENT_MASK] = now_us - came_us"),
             *_drop("audience.count += 1", "replies += 1", "emits += 1"),
@@ -111,10 +112,10 @@ CHECKS = (
         "replies: from the one that was asked, once, still wanted",
         (
             *_drop("(caller := entry[0]) is not None", "caller is not session"),
-            *_drop("(member := entry[2]) is not None", "not name_length"),
+            *_drop("(member := entry[2]) is not None", "not name_length", "entry[7] is None"),
             Change(
-                "_, caller_id, _, _, route, came_us, _ = entry",
-                "caller, caller_id, member, _, route, came_us, _ = entry",
+                "_, caller_id, _, _, route, came_us, _, _ = entry",
+                "caller, caller_id, member, _, route, came_us, _, _ = entry",
             ),
         ),
     ),

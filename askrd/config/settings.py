@@ -70,6 +70,15 @@ class ConfiguredLimits(Limits, frozen=True, kw_only=True, forbid_unknown_fields=
     command_timeout_ms: Annotated[
         int, _milliseconds("Deadline of a command when neither caller nor service names one.")
     ] = DEFAULT_LIMITS.command_timeout_ms
+    stream_idle_ms: Annotated[
+        int, _milliseconds("Silence after which a stream that has begun is given up.")
+    ] = DEFAULT_LIMITS.stream_idle_ms
+    resume_terminal_ms: Annotated[
+        int, _milliseconds("How long a terminal that lost its connection may come back.")
+    ] = DEFAULT_LIMITS.resume_terminal_ms
+    resume_service_ms: Annotated[
+        int, _milliseconds("How long a service that lost its connection may come back.")
+    ] = DEFAULT_LIMITS.resume_service_ms
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

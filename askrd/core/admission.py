@@ -5,7 +5,7 @@ from __future__ import annotations
 from askrd.core.session import Session
 from askrd.core.switchboard import Switchboard
 from askrd.wire.errors import BadRequest, Draining, LimitExceeded, PayloadTooLarge
-from askrd.wire.frames import FLAG_HEAD, FLAG_SEALED, Coding, Frame
+from askrd.wire.frames import FLAG_HEAD, FLAG_OPTIONS, FLAG_SEALED, FLAG_SILENT, Coding, Frame
 from askrd.wire.limits import HOPS_MAX
 
 
@@ -40,8 +40,9 @@ def check_call(board: Switchboard, session: Session, frame: Frame) -> None:
         AskrError: it may not; nothing was done.
     """
     check_id(session, frame.id)
-    check_flags(frame)
-    if board.is_draining:
+    check_flags(frame, allowed=FLAG_HEAD | FLAG_SEALED | FLAG_OPTIONS | FLAG_SILENT)
+    # What a service asks while it carries a command out belongs to what is finished first.
+    if board.is_draining and not (frame.hops and session.asked):
         raise Draining("the daemon is shutting down and takes no new commands; try again")
     in_flight_max = board.limits.commands_in_flight_max
     if len(session.asking) >= in_flight_max:

@@ -1,4 +1,4 @@
-"""The rules of commands: dispatch, waiting, outcomes, cancel, expiry and loss.
+"""The rules of commands: what a caller may want, dispatch, outcomes, cancel, expiry and loss.
 
 A command in flight is one `Entry` in two tables: the caller's `asking` and the instance's
 `asked`. Whoever takes it out of `asking` owes the caller its outcome, so there is exactly one.
@@ -6,258 +6,166 @@ A command in flight is one `Entry` in two tables: the caller's `asking` and the 
 
 from __future__ import annotations
 
+from msgspec import structs
+
+from askrd.core import ejection, kept, outcomes, surveys, waiting
 from askrd.core.admission import check_call, check_flags, too_large
-from askrd.core.destinations import Instance, Parked, Route, Service
+from askrd.core.course import Course
+from askrd.core.destinations import read_address
+from askrd.core.dispatch import dispatch, forward
+from askrd.core.letters import agree, course_for, letter, read_options
+from askrd.core.routes import Route
 from askrd.core.session import Entry, Session
-from askrd.core.statistics import RECENT_MASK
 from askrd.core.switchboard import Switchboard
 from askrd.core.wheel import NEVER_US
-from askrd.wire import header
+from askrd.core.workspace import Workspace
+from askrd.wire.bodies import CallOptions
 from askrd.wire.codec import Raw
 from askrd.wire.errors import (
     AskrError,
     BadRequest,
-    Busy,
     CommandCancelled,
+    CommandUnknown,
     DeadlineExceeded,
+    Draining,
     InstanceLost,
     NoInstance,
+    ServiceUnknown,
 )
 from askrd.wire.frames import (
     FLAG_HEAD,
-    HEADER_REST_BYTES,
+    FLAG_MORE,
+    FLAG_OPTIONS,
+    FLAG_SEALED,
+    FLAG_SILENT,
     Coding,
     Frame,
     Kind,
 )
-from askrd.wire.limits import (
-    ASKED_MAX,
-    HEADER_BYTES,
-    TTL_MS_MAX,
-    WAITING_BYTES_MAX,
-    WAITING_COMMANDS_MAX,
-)
+from askrd.wire.limits import ASKED_MAX, HEADER_BYTES
+
+_NOBODY_THERE = (NoInstance, ServiceUnknown, CommandUnknown, Draining)
 
 
 def call(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None:
-    """Gives a command to the instance whose turn it is, or parks it, or refuses it."""
+    """Gives a command to the instance whose turn it is, or has it wait, or refuses it."""
     check_call(board, session, frame)
-    destinations = session.in_open_workspace.destinations
-    route = destinations.routes.get(frame.name)
-    if route is None:
-        route = destinations.route_for(frame.name, board.now_us)
-    deadline_us = board.now_us + (frame.ttl_ms or route.timeout_ms) * 1000
-    tail = frame.coding | frame.flags << 8 | frame.hops << 16
-    rest = raw[HEADER_BYTES + len(frame.name) :]
-    member = route.turn()
-    if member is None:
-        _park(board, session, frame, route, deadline_us, tail, rest)
-    else:
-        entry = (session, frame.id, member, 0, route, board.now_us, deadline_us)
-        _dispatch(board, entry, tail, rest)
-    board.wheel.arm(session, deadline_us)
+    options = read_options(frame)
+    try:
+        _call(board, session, frame, raw, options)
+    except _NOBODY_THERE as error:
+        if not options.wait_ms:
+            raise
+        waiting.hope(board, session, frame, options, raw, error)
 
 
-def _dispatch(board: Switchboard, entry: Entry, tail: int, rest: Raw) -> None:
-    """Sends a command to the instance in ``entry``, whose id there is given now."""
-    caller, caller_id, member, _, route, came_us, deadline_us = entry
-    assert caller is not None
-    assert member is not None
-    callee = member.session
-    callee.last_id = rid = callee.last_id + 1
-    entry = (caller, caller_id, member, rid, route, came_us, deadline_us)
-    caller.asking[caller_id] = callee.asked[rid] = entry
-    route.statistics.calls += 1
-    ttl_ms = min(max(1, (deadline_us - board.now_us) // 1000), TTL_MS_MAX)
-    _forward(board, callee, Kind.CALL, route.name, rid, ttl_ms, tail, caller.origin, rest)
+def look_for(board: Switchboard, workspace: Workspace) -> None:
+    """Tries commands again that wait for somebody to offer them."""
+    hoping = workspace.destinations.hoping
+    for (session, id_), hope in list(hoping.items()):
+        options = read_options(hope.frame)
+        remaining_ms = max(1, (hope.entry[6] - board.now_us) // 1000)
+        del hoping[session, id_], session.asking[id_]
+        try:
+            frame = structs.replace(hope.frame, ttl_ms=remaining_ms)
+            _call(board, session, frame, hope.raw, options, hope.entry[7])
+        except _NOBODY_THERE:
+            hoping[session, id_] = hope
+            session.asking[id_] = hope.entry
+        except AskrError as error:
+            session.asking[id_] = hope.entry
+            outcomes.end(board, hope.entry, error)
 
 
-def _park(
+def _call(
     board: Switchboard,
     session: Session,
     frame: Frame,
-    route: Route,
-    deadline_us: int,
-    tail: int,
-    rest: Raw,
+    raw: Raw,
+    options: CallOptions,
+    before: Course | None = None,
 ) -> None:
-    service = route.service
-    if all(member.session.is_unresponsive for member in route.members):
-        raise NoInstance(
-            f"every instance of '{service.name}' has been silent too long; nothing was sent",
-            details={"service": service.name},
-        )
-    if len(service.waiting) >= WAITING_COMMANDS_MAX or (
-        service.waiting and service.waiting_bytes + len(rest) > WAITING_BYTES_MAX
-    ):
-        raise Busy(
-            f"every instance of '{service.name}' is saturated and {len(service.waiting)} commands "
-            "wait already; this one was not sent",
-            details={"service": service.name, "waiting": len(service.waiting)},
-        )
-    entry: Entry = (session, frame.id, None, 0, route, board.now_us, deadline_us)
-    session.asking[frame.id] = entry
-    # The service is decided: a bare name that others come to offer meanwhile stays with it.
-    address = frame.name if b"@" in frame.name else route.name
-    parked = Parked(entry, address, tail, rest)
-    service.waiting[session, frame.id] = parked
-    service.waiting_bytes += len(rest)
-
-
-def _unpark(entry: Entry) -> Parked | None:
-    caller, caller_id, _, _, route, _, _ = entry
-    assert caller is not None
-    parked = route.service.waiting.pop((caller, caller_id), None)
-    if parked is not None:
-        route.service.waiting_bytes -= len(parked.rest)
-    return parked
-
-
-def serve_waiting(board: Switchboard, session: Session) -> None:
-    """Dispatches commands that waited for the services of ``session``, oldest first."""
-    for instance in session.instances.values():
-        for parked in list(instance.service.waiting.values()):
-            if not session.is_ready or len(session.asked) >= ASKED_MAX:
-                return
-            route = _route_again(board, parked)
-            if route is not None:
-                _serve(board, parked, route)
-
-
-def _route_again(board: Switchboard, parked: Parked) -> Route | None:
-    """Returns where a waiting command may go now; when nowhere, it has failed with the reason."""
-    caller = parked.entry[0]
-    assert caller is not None
-    destinations = caller.in_open_workspace.destinations
-    address = parked.address
-    try:
-        return destinations.routes.get(address) or destinations.route_for(address, board.now_us)
-    except AskrError as error:
-        error.details.setdefault("delivered", "no")
-        _unpark(parked.entry)
-        _end(board, parked.entry, error)
-        return None
-
-
-def _serve(board: Switchboard, parked: Parked, route: Route) -> None:
-    caller, caller_id, _, _, _, came_us, deadline_us = parked.entry
-    member = route.turn()
-    if member is None or deadline_us <= board.now_us:
+    destinations = session.in_open_workspace.destinations
+    route = destinations.routes.get(frame.name)
+    if route is None and not options.all:
+        address = read_address(frame.name)
+        if not address.is_survey:
+            route = destinations.route_for(frame.name, board.now_us)
+    if route is None or options.all or (route.spec.mode == "broadcast" and b"@" not in frame.name):
+        surveys.call(board, session, frame, options)
         return
-    _unpark(parked.entry)
-    fresh = (caller, caller_id, member, 0, route, came_us, deadline_us)
-    _dispatch(board, fresh, parked.tail, parked.rest)
+    settle(board, session, frame, raw, options, route, before)
 
 
-def review_waiting(board: Switchboard, service: Service) -> None:
-    """Fails what waits for a service and that no instance of it can take any more."""
-    if not service.instances:
-        _abandon_waiting(board, service)
-    for parked in list(service.waiting.values()):
-        _route_again(board, parked)
+def settle(
+    board: Switchboard,
+    session: Session,
+    frame: Frame,
+    raw: Raw,
+    options: CallOptions,
+    route: Route,
+    before: Course | None = None,
+) -> None:
+    """Finds out how a command is to go on, and has it begin or wait.
+
+    ``before`` is how it went on while it waited for somebody to come.
+    """
+    deadline_us = board.now_us + (frame.ttl_ms or route.timeout_ms) * 1000
+    tail = frame.coding | frame.flags << 8 | frame.hops << 16
+    rest = raw[HEADER_BYTES + len(frame.name) :]
+    course = None
+    if not route.is_plain or frame.flags & (FLAG_OPTIONS | FLAG_SILENT):
+        spec = route.spec
+        course = course_for(agree(spec, frame, options), options)
+        if before is not None:
+            course.up, course.held = before.up, before.held
+        told = {} if course.mode == spec.reply else {"reply": course.mode}
+        if options.upload:
+            told["upload"] = options.upload
+        if told or frame.flags & FLAG_OPTIONS:
+            tail, rest = letter(frame, told)
+        if spec.idempotent and not options.upload and course.mode != "none":
+            course.again = (tail, rest)
+        if options.idempotency_key and kept.joined(
+            board, session, frame.id, route, course, deadline_us
+        ):
+            return
+    try:
+        member = route.choose(session, options)
+        entry = (session, frame.id, member, 0, route, board.now_us, deadline_us, course)
+        if member is None:
+            waiting.park(entry, tail, rest)
+        else:
+            dispatch(board, entry, tail, rest)
+    except AskrError:
+        if course is not None and course.kept is not None:
+            kept.drop(course.kept)
+        raise
+    board.wheel.arm(session, deadline_us)
 
 
-def _abandon_waiting(board: Switchboard, service: Service) -> None:
-    for parked in list(service.waiting.values()):
-        _unpark(parked.entry)
-        error = NoInstance(
-            f"the last instance of '{service.name}' left while the command waited; it was not sent",
-            details={"service": service.name, "delivered": "no"},
-        )
-        _end(board, parked.entry, error)
-
-
-def _end(board: Switchboard, entry: Entry, error: AskrError) -> None:
-    """Gives the caller of ``entry`` its failure; the entry leaves `asking`."""
-    caller, caller_id = entry[0], entry[1]
-    assert caller is not None
-    del caller.asking[caller_id]
-    entry[4].statistics.errors += 1
-    board.fail(caller, caller_id, error)
+# ── outcomes ──────────────────────────────────────────────────────────────────────────────────
 
 
 def reply(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None:
     """Relays an outcome, reply or fail, from the instance that was asked to the caller."""
     if frame.kind == Kind.REPLY:
-        check_flags(frame)
+        check_flags(frame, allowed=FLAG_HEAD | FLAG_SEALED | FLAG_MORE)
     elif frame.coding != Coding.JSON or frame.flags & ~FLAG_HEAD:
         raise BadRequest("a fail carries a JSON body and no flags")
     if frame.name:
         raise BadRequest("an answer carries no name")
-    entry = _asked(board, session, frame)
+    entry = outcomes.asked(board, session, frame)
     if entry is None:
         return
+    if frame.flags & FLAG_MORE:
+        outcomes.accept(board, session, frame, entry)
+        return
     del session.asked[frame.id]
-    _settle(board, session, frame, raw, entry)
+    outcomes.take(board, session, frame, raw, entry)
+    waiting.after_answer(board, session, entry)
     if len(session.asked) == ASKED_MAX - 1:
-        serve_waiting(board, session)
-
-
-def _settle(board: Switchboard, session: Session, frame: Frame, raw: Raw, entry: Entry) -> None:
-    caller, caller_id, member, _, route, came_us, _ = entry
-    if caller is None or member is None:
-        board.totals.late_replies += 1
-        return
-    if len(frame.payload) > board.limits.payload_bytes_max:
-        error = too_large(board, frame)
-        error.at = "response"
-        _end(board, entry, error)
-        board.refuse(session, frame.id, error)
-        return
-    del caller.asking[caller_id]
-    if frame.kind == Kind.REPLY:
-        counted = route.statistics
-        counted.recent_us[counted.replies & RECENT_MASK] = board.now_us - came_us
-        counted.replies += 1
-        board.totals.replies += 1
-    else:
-        route.statistics.errors += 1
-        board.totals.fails += 1
-    _pass(board, caller, caller_id, member, frame, raw)
-
-
-def _pass(
-    board: Switchboard, caller: Session, id_: int, member: Instance, frame: Frame, raw: Raw
-) -> None:
-    tail = frame.coding | frame.flags << 8 | frame.hops << 16
-    _forward(board, caller, frame.kind, b"", id_, 0, tail, member.stamp, raw[HEADER_BYTES:])
-
-
-def _forward(
-    board: Switchboard,
-    session: Session,
-    kind: int,
-    name: bytes,
-    id_: int,
-    ttl_ms: int,
-    tail: int,
-    stamp: bytes,
-    rest: Raw,
-) -> None:
-    """Sends ``rest``, what follows the name, under a new header; a view of it is not copied."""
-    size = HEADER_REST_BYTES + len(name) + len(rest)
-    before = name if isinstance(rest, memoryview) else name + rest
-    frame = header.stamped(size, kind, len(name), id_, ttl_ms, tail, stamp, before, 0, len(before))
-    if isinstance(rest, memoryview):
-        board.put_large(session, frame, rest)
-    else:
-        board.put(session, frame)
-
-
-def _asked(board: Switchboard, session: Session, frame: Frame) -> Entry | None:
-    """Returns the entry that ``frame`` answers; None when it is over already.
-
-    Raises:
-        BadRequest: this peer was never asked under that id.
-    """
-    entry = session.asked.get(frame.id)
-    if entry is not None:
-        return entry
-    if not 0 < frame.id <= session.last_id:
-        board.totals.forged_replies += 1
-        raise BadRequest(f"nothing was asked of you under id {frame.id}; the answer was dropped")
-    board.totals.late_replies += 1
-    return None
+        waiting.serve(board, session)
 
 
 def progress(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None:
@@ -267,12 +175,33 @@ def progress(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> No
         raise BadRequest("progress carries no name")
     if len(frame.payload) > board.limits.payload_bytes_max:
         raise too_large(board, frame)
-    entry = _asked(board, session, frame)
+    entry = outcomes.asked(board, session, frame)
     if entry is None:
         return
     caller, caller_id, member = entry[0], entry[1], entry[2]
-    if caller is not None and member is not None:
-        _pass(board, caller, caller_id, member, frame, raw)
+    if caller is None or member is None:
+        return
+    course = with_course(entry)
+    course.has_spoken = True
+    if course.due_us:
+        course.renew(board.now_us, board.limits.stream_idle_ms, entry[6])
+    tail = frame.coding | frame.flags << 8 | frame.hops << 16
+    forward(board, caller, frame.kind, b"", caller_id, 0, tail, member.stamp, raw[HEADER_BYTES:])
+
+
+def with_course(entry: Entry) -> Course:
+    """Returns how a command goes on; one that was plain until now is so no more."""
+    caller, caller_id, member, rid, route, came_us, deadline_us, course = entry
+    assert caller is not None
+    assert member is not None
+    if course is None:
+        course = Course("value")
+        fresh = (caller, caller_id, member, rid, route, came_us, deadline_us, course)
+        caller.asking[caller_id] = member.session.asked[rid] = fresh
+    return course
+
+
+# ── ends that the daemon makes ────────────────────────────────────────────────────────────────
 
 
 def cancel(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
@@ -280,63 +209,127 @@ def cancel(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> Non
     entry = session.asking.get(frame.id)
     if entry is None:
         return
-    delivered = _stop(board, entry, "caller")
+    delivered = stop(board, entry, "caller")
     error = CommandCancelled("the command was cancelled", details={"delivered": delivered})
-    _end(board, entry, error)
+    outcomes.end(board, entry, error)
 
 
-def _stop(board: Switchboard, entry: Entry, reason: str) -> str:
-    """Has the instance of ``entry`` cancel it; the entry stays there without caller.
+def stop(board: Switchboard, entry: Entry, reason: str) -> str:
+    """Has whoever works on ``entry`` stop; it stays with its instance, without caller.
 
     Returns:
-        Whether the instance had it: `no` or `unknown`.
+        Whether the instance had it: `no`, `unknown` or `yes`.
     """
-    _, _, member, rid, route, came_us, deadline_us = entry
+    _, _, member, rid, route, came_us, deadline_us, course = entry
+    if course is not None and course.survey is not None:
+        surveys.stop(board, course.survey, reason)
+        return "unknown"
+    if course is not None and course.kept is not None and kept.leave(entry):
+        return "unknown"
     if member is None:
-        _unpark(entry)
-        return "no"
-    member.session.asked[rid] = (None, 0, member, rid, route, came_us, deadline_us)
+        waiting.withdraw(entry)
+        return waiting.delivered(course)
+    member.session.asked[rid] = (None, 0, member, rid, route, came_us, deadline_us, course)
     board.tell(member.session, Kind.CANCEL, rid, {"reason": reason})
-    return "unknown"
+    return "yes" if course is not None and course.has_spoken else "unknown"
 
 
 def expire(board: Switchboard, session: Session) -> int:
-    """Fails the commands of ``session`` whose deadline has passed; returns the next deadline."""
-    next_us = NEVER_US
-    for entry in list(session.asking.values()):
-        deadline_us = entry[6]
+    """Fails the commands of ``session`` whose deadline has passed; returns when to look again.
+
+    Its instances that have rested long enough are put back too.
+    """
+    next_us = _readmit(board, session)
+    for id_ in list(session.asking):
+        entry = session.asking.get(id_)
+        if entry is None:
+            continue
+        course = entry[7]
+        deadline_us = entry[6] if course is None or not course.due_us else course.due_us
         if deadline_us > board.now_us:
             next_us = min(next_us, deadline_us)
-            continue
-        allowed_ms = (deadline_us - entry[5]) // 1000
-        delivered = _stop(board, entry, "deadline")
-        what = "it was never sent" if delivered == "no" else "the handler is told to stop"
-        error = DeadlineExceeded(
-            f"no outcome of '{entry[4].name.decode()}' within {allowed_ms} ms; {what}",
-            details={"delivered": delivered},
-        )
-        _end(board, entry, error)
+        else:
+            _expire(board, entry)
     return next_us
+
+
+def _readmit(board: Switchboard, session: Session) -> int:
+    was_resting = any(member.is_ejected for member in session.instances.values())
+    next_us = ejection.readmit(board, session) if was_resting else NEVER_US
+    if was_resting:
+        look_for(board, session.in_open_workspace)
+        waiting.serve(board, session)
+    return next_us
+
+
+def _expire(board: Switchboard, entry: Entry) -> None:
+    course, member = entry[7], entry[2]
+    if course is not None and course.survey is not None:
+        for silent in list(course.survey.pending):
+            ejection.note_failure(board, silent)
+        surveys.expire(board, course.survey)
+        return
+    hoped = waiting.give_up(entry)
+    if hoped is not None:
+        outcomes.end(board, entry, hoped)
+        return
+    delivered = stop(board, entry, "deadline")
+    what = "it was never sent" if delivered == "no" else "the handler is told to stop"
+    name = entry[4].name.decode()
+    if course is not None and course.due_us and course.due_us != entry[6]:
+        told = f"the stream of '{name}' was silent for {board.limits.stream_idle_ms} ms; {what}"
+    else:
+        told = f"no outcome of '{name}' within {(entry[6] - entry[5]) // 1000} ms; {what}"
+    outcomes.end(board, entry, DeadlineExceeded(told, details={"delivered": delivered}))
+    if member is not None and (course is None or not course.due_us):
+        ejection.note_failure(board, member)
 
 
 def lose_caller(board: Switchboard, session: Session) -> None:
     """Cancels what a session that left had asked."""
-    for entry in list(session.asking.values()):
-        _stop(board, entry, "caller_lost")
+    error = CommandCancelled("the caller whose command this one had joined went away")
+    for id_ in list(session.asking):
+        entry = session.asking.get(id_)
+        if entry is None:
+            continue  # it ended with another one
+        stop(board, entry, "caller_lost")
+        del session.asking[id_]
         entry[4].statistics.errors += 1
-    session.asking.clear()
+        outcomes.end_joined(board, entry, error)
 
 
 def lose_instance(board: Switchboard, session: Session) -> None:
-    """Fails what a session that left was executing."""
-    for entry in list(session.asked.values()):
-        caller, member = entry[0], entry[2]
-        if caller is None or member is None:
-            continue
-        error = InstanceLost(
-            f"{member.stamp.decode()} went away while it had the command; "
-            "whether it ran is unknown",
-            details={"delivered": "unknown", "instance": member.stamp.decode()},
-        )
-        _end(board, entry, error)
+    """Fails what a session that left was executing, or gives it to another instance."""
+    unwritten = session.outbox.recall()
+    entries = list(session.asked.items())
     session.asked.clear()
+    for rid, entry in entries:
+        letter = unwritten.get(rid)
+        _lose(board, entry, letter)
+
+
+def _lose(board: Switchboard, entry: Entry, letter: tuple[int, bytes] | None) -> None:
+    caller, member, course = entry[0], entry[2], entry[7]
+    assert member is not None
+    if course is not None and course.is_counted:
+        course.is_counted = False
+        member.count(entry[4].command, -1)
+    name = member.stamp.decode()
+    error: AskrError
+    if letter is not None:
+        delivered, told = "no", f"{name} went away before it got the command; it did not run"
+    elif course is not None and (course.has_spoken or course.is_accepted):
+        delivered, told = "yes", f"{name} went away while it carried the command out"
+    else:
+        told = f"{name} went away while it had the command; whether it ran is unknown"
+        delivered = "unknown"
+    error = InstanceLost(
+        told, details={"delivered": delivered, "instance": name}, retryable=delivered == "no"
+    )
+    if caller is None:
+        if course is not None and course.is_accepted:
+            outcomes.announce_failure(board, entry, error)
+    elif course is not None and course.survey is not None:
+        surveys.fail_row(board, entry, error)
+    elif not waiting.dispatch_again(board, entry, letter):
+        outcomes.end(board, entry, error)

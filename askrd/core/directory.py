@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec import structs
 
 from askrd.core import commands, report
 from askrd.core.admission import check_call
+from askrd.core.course import NO_OPTIONS
+from askrd.core.letters import read_options
 from askrd.core.session import Session
 from askrd.core.switchboard import Switchboard
 from askrd.wire.bodies import Json, dump
 from askrd.wire.codec import Raw
 from askrd.wire.errors import BadRequest, CommandUnknown, PayloadTooLarge
-from askrd.wire.frames import Coding, Frame, Kind
+from askrd.wire.frames import FLAG_SILENT, Coding, Frame, Kind
 from askrd.wire.names import nearest, shown
 
 
@@ -19,9 +22,24 @@ def call(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None:
     """Answers a call to the daemon itself; every other call goes to a service."""
     if frame.name.startswith(b"$"):
         check_call(board, session, frame)
+        _check_options(frame)
         _answer(board, session, frame)
     else:
         commands.call(board, session, frame, raw)
+
+
+def _check_options(frame: Frame) -> None:
+    """Returns when the daemon can answer a call to itself as its caller wants.
+
+    Raises:
+        BadRequest: it wants what only services give.
+    """
+    options = read_options(frame)
+    if (
+        options.reply not in {"", "value"}
+        or structs.replace(options, reply="", wait_ms=0) != NO_OPTIONS
+    ):
+        raise BadRequest("the daemon's own commands are answered at once with a value; no options")
 
 
 def _answer(board: Switchboard, session: Session, frame: Frame) -> None:
@@ -45,11 +63,12 @@ def _answer(board: Switchboard, session: Session, frame: Frame) -> None:
             "ask $askr.describe for one service, or say hello with roster",
             details={"bytes": len(payload), "bytes_max": board.limits.payload_bytes_max},
         )
+    is_silent = bool(frame.flags & FLAG_SILENT)
     reply = Frame(
         kind=Kind.REPLY,
         id=frame.id,
-        payload=payload,
-        coding=Coding.JSON,
+        payload=b"" if is_silent else payload,
+        coding=Coding.NONE if is_silent else Coding.JSON,
         stamp=board.daemon.stamp,
     )
     board.send(session, reply)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from askrd.core.session import Session
     from askrd.core.state import Entry
+    from askrd.wire.codec import Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +56,35 @@ class Note:
     fields: dict[str, str | int] = field(default_factory=dict)
 
 
-Effect = Close | Persist | Note
+@dataclass(frozen=True, slots=True)
+class Rebind:
+    """Have the connection of one session carry another one from now on.
+
+    Write ``first`` on it, then what waits for ``session``. The connection ``session`` had before,
+    if it is still there, is cut.
+
+    Attributes:
+        link: whose connection; this session is over.
+        session: what the connection carries now.
+        first: whole frames, counted before or not to be counted.
+    """
+
+    link: Session
+    session: Session
+    first: tuple[Raw, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """Write a frame that belongs to the connection and is not counted.
+
+    Attributes:
+        session: on whose connection; without one nothing is written.
+        frame: a whole frame.
+    """
+
+    session: Session
+    frame: bytes
+
+
+Effect = Close | Persist | Note | Rebind | Say

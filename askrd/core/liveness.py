@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from askrd.core import commands, membership
+from askrd.core import commands, links, membership
 from askrd.core.session import Phase, Session
 from askrd.core.switchboard import Switchboard
 from askrd.wire.errors import Gone, Unavailable
@@ -11,18 +11,22 @@ from askrd.wire.frames import Kind
 
 def review(board: Switchboard, session: Session) -> None:
     """Looks at one session that the wheel gave out, and puts it back for its next time."""
-    if session.phase is Phase.OPENING:
+    if session.phase is Phase.OPENING and session.main is None:
         board.refuse(session, 0, Unavailable("no hello came within the handshake timeout"))
         board.close(session, 4003, "no hello in time")
         return
-    if session.phase is not Phase.OPEN:
+    if session.phase >= Phase.CLOSING:
         return
     deadline_us = commands.expire(board, session)
+    if session.is_away:
+        _await_return(board, session, deadline_us)
+        return
     silent_ms = (board.now_us - session.heard_us) // 1000
     if silent_ms >= board.limits.gone_after_ms and session.is_held_to_pings:
         board.refuse(session, 0, Gone(f"you were silent for {silent_ms} ms", retryable=True))
         board.close(session, 4002, "silent too long")
         return
+    links.confirm(board, session)
     _judge_silence(board, session, silent_ms)
     patience_ms = board.limits.heartbeat_after_ms
     next_us = session.heard_us + patience_ms * 1000
@@ -31,9 +35,28 @@ def review(board: Switchboard, session: Session) -> None:
     board.wheel.arm(session, min(next_us, deadline_us))
 
 
+def _await_return(board: Switchboard, session: Session, deadline_us: int) -> None:
+    """Ends a session whose peer did not come back in time."""
+    assert session.resumption is not None
+    back_by_us = session.resumption.back_by_us
+    if board.now_us >= back_by_us:
+        membership.leave(board, session, "it did not come back in time")
+    else:
+        board.wheel.arm(session, min(back_by_us, deadline_us))
+
+
 def _judge_silence(board: Switchboard, session: Session, silent_ms: int) -> None:
     """Pings a session that has been silent, and takes one out of rotation that stays so."""
     if silent_ms >= board.limits.heartbeat_after_ms:
         board.tell(session, Kind.PING, 0)
     is_late = silent_ms >= board.limits.unresponsive_after_ms
     membership.judge(board, session, is_unresponsive=is_late and session.is_held_to_pings)
+
+
+def forget(board: Switchboard) -> None:
+    """Drops what was remembered long enough: services and outcomes that are gone, empty workspaces."""
+    for workspace in list(board.workspaces.values()):
+        board.totals.departed_calls += workspace.destinations.forget_departed(board.now_us)
+        workspace.kept.expire(board.now_us)
+        if workspace.is_empty:
+            board.forget_workspace(workspace)

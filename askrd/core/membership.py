@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from askrd.core import commands, entries, registry, roster
+from askrd.core import commands, entries, links, roster, waiting
 from askrd.core.session import Phase, Session
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
-from askrd.wire.bodies import Welcome
 from askrd.wire.codec import Raw
 from askrd.wire.errors import (
     AskrError,
@@ -19,13 +18,22 @@ from askrd.wire.frames import Frame, Kind
 from askrd.wire.handshake import Opening, read_hello
 
 
-def hello(board: Switchboard, session: Session, frame: Frame) -> None:
-    """Opens a session, or says why not and closes it."""
+def hello(board: Switchboard, session: Session, frame: Frame, size: int) -> None:
+    """Opens a session, takes an earlier one up again, or says why not and closes.
+
+    Args:
+        board: the tables.
+        session: of the new connection.
+        frame: what it said.
+        size: the frame's bytes.
+    """
     try:
         opening = read_hello(frame.payload)
         if board.is_draining:
             raise Draining("the daemon is shutting down; connect again when it is back")
         workspace = board.workspace(opening.workspace or board.daemon.workspace)
+        if links.take_up(board, session, opening, workspace):
+            return
         _identify(board, session, opening, workspace)
     except AskrError as error:
         turn_away(board, session, error)
@@ -34,14 +42,15 @@ def hello(board: Switchboard, session: Session, frame: Frame) -> None:
     session.judge_ready()
     session.name = opening.name
     session.kind = opening.kind
+    session.takes_streams = opening.streams
     session.workspace = workspace
     session.origin = f"{opening.name}@{session.suffix}".encode()
     session.assembly.frame_bytes_max = board.limits.frame_bytes_max
-    session.routes = workspace.destinations.routes
+    session.routes = workspace.destinations.plain
     session.subjects = workspace.subscriptions.subjects
     workspace.sessions[session.suffix] = session
     board.wheel.arm(session, board.now_us + board.limits.heartbeat_after_ms * 1000)
-    _welcome(board, session, opening.version)
+    links.greet(board, session, opening, size)
     board.note("session opened", peer=session.peer_id, via=session.via, workspace=workspace.name)
     roster.announce_peer(board, session, "joined")
     if opening.roster:
@@ -73,28 +82,6 @@ def _identify(board: Switchboard, session: Session, opening: Opening, workspace:
         raise InternalError("the new instance id is taken; connect again")
 
 
-def _welcome(board: Switchboard, session: Session, version: int) -> None:
-    limits = board.limits
-    body = Welcome(
-        v=version,
-        id=session.peer_id,
-        instance=session.suffix,
-        workspace=session.in_open_workspace.name,
-        daemon=board.daemon.id,
-        epoch=board.daemon.epoch,
-        resume=session.secret,
-        version=board.daemon.version,
-        limits={
-            "payload_bytes_max": limits.payload_bytes_max,
-            "frame_bytes_max": limits.frame_bytes_max,
-            "commands_in_flight_max": limits.commands_in_flight_max,
-            "subscriptions_max": limits.subscriptions_max,
-            "heartbeat_after_ms": limits.heartbeat_after_ms,
-        },
-    )
-    board.tell(session, Kind.WELCOME, 0, body)
-
-
 def bye(board: Switchboard, session: Session, _frame: Frame, _raw: Raw) -> None:
     """Closes a session at its own wish."""
     board.close(session, 1000, "bye")
@@ -105,7 +92,7 @@ def half_close(board: Switchboard, session: Session) -> None:
     session.is_finishing = True
     session.judge_ready()
     if session.phase is Phase.OPEN:
-        _lose_services(board, session)
+        links.lose_services(board, session)
         if session.asking or session.subscriptions or session.watches:
             # A peer that is gone altogether looks the same until something is written to it.
             board.tell(session, Kind.PING)
@@ -120,7 +107,18 @@ def judge(board: Switchboard, session: Session, *, is_unresponsive: bool) -> Non
     for instance in session.instances.values():
         roster.announce_instance(board, instance, "changed")
     if session.is_ready:
-        commands.serve_waiting(board, session)
+        waiting.serve(board, session)
+
+
+def lose(board: Switchboard, session: Session, cause: str) -> None:
+    """Takes in that a session's connection is gone: its peer may come back, or the session ends."""
+    main = session.main
+    if main is not None:
+        leave(board, session, cause)
+        if links.unlink(session, main):
+            lose(board, main, cause)
+    elif not links.keeps(board, session, cause):
+        leave(board, session, cause)
 
 
 def leave(board: Switchboard, session: Session, cause: str) -> None:
@@ -132,10 +130,11 @@ def leave(board: Switchboard, session: Session, cause: str) -> None:
     board.sessions.pop(session, None)
     board.totals.dropped += session.outbox.dropped
     session.parts = None
+    links.let_go(board, session)
     workspace = session.workspace
     if workspace is None:
         return
-    _lose_services(board, session)
+    links.lose_services(board, session)
     commands.lose_caller(board, session)
     for pattern in session.subscriptions.values():
         workspace.subscriptions.remove(pattern, session)
@@ -145,11 +144,7 @@ def leave(board: Switchboard, session: Session, cause: str) -> None:
     workspace.sessions.pop(session.suffix, None)
     session.routes = {}
     session.subjects = {}
-    roster.announce_peer(board, session, "left")
+    board.retire(session)
+    if not session.is_away:
+        roster.announce_peer(board, session, "left")
     board.note("session closed", peer=session.peer_id, cause=cause, workspace=workspace.name)
-
-
-def _lose_services(board: Switchboard, session: Session) -> None:
-    for instance in list(session.instances.values()):
-        registry.remove(board, instance)
-    commands.lose_instance(board, session)

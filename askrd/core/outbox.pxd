@@ -6,6 +6,7 @@ cdef class Outbox:
     cdef object _on_full
     cdef object _dropped
     cdef public object urgent
+    cdef public object bulk
     cdef public object events
     cdef public bint is_paused
 

@@ -15,7 +15,13 @@ from typing import Self
 from askrd.wire.bodies import Gap, dump
 from askrd.wire.codec import Raw, decode, encode
 from askrd.wire.frames import FLAG_KEPT, HEADER, SIZE_BYTES, Coding, Frame, Kind
-from askrd.wire.limits import EVENT_QUANTUM_BYTES, GAP_SUBJECTS_MAX, HEADER_BYTES, Limits
+from askrd.wire.limits import (
+    BULK_QUANTUM_BYTES,
+    EVENT_QUANTUM_BYTES,
+    GAP_SUBJECTS_MAX,
+    HEADER_BYTES,
+    Limits,
+)
 
 
 class LargeEvent:
@@ -81,6 +87,54 @@ class UrgentLane(list[Raw]):
         taken = list(self)
         self.clear()
         self.bytes = self.frames = 0
+        return taken
+
+
+class BulkLane:
+    """Frames of streams for a session that does not read.
+
+    They are bounded by the credit it gave, and beyond the outbox's bound like what is urgent.
+
+    Attributes:
+        frames, bytes: what waits.
+    """
+
+    __slots__ = ("_limits", "_on_full", "_waiting", "bytes", "frames")
+
+    def __init__(self, limits: Limits, on_full: Callable[[], None]) -> None:
+        self._limits = limits
+        self._on_full: Callable[[], None] | None = on_full
+        self._waiting: deque[tuple[Raw, ...]] = deque()
+        self.bytes = 0
+        self.frames = 0
+
+    def __len__(self) -> int:
+        """Counts the frames that wait."""
+        return self.frames
+
+    def extend(self, pieces: tuple[Raw, ...]) -> None:
+        """Adds one frame in pieces, unless too much waits already."""
+        if self._on_full is None:
+            return
+        self._waiting.append(pieces)
+        self.frames += 1
+        self.bytes += sum(map(len, pieces))
+        limits = self._limits
+        if self.frames > limits.outbox_frames_max or self.bytes > limits.outbox_bytes_max:
+            on_full, self._on_full = self._on_full, None
+            on_full()
+
+    def take(self, quantum_bytes: int) -> list[Raw]:
+        """Returns the next frames, about ``quantum_bytes`` of them, and forgets them."""
+        taken: list[Raw] = []
+        room = quantum_bytes
+        while self._waiting and room > 0:
+            pieces = self._waiting.popleft()
+            size = sum(map(len, pieces))
+            self.frames -= 1
+            self.bytes -= size
+            room -= size
+            taken += pieces
         return taken
 
 
@@ -215,12 +269,13 @@ class Outbox:
 
     Attributes:
         urgent: where answers, calls and control go: ``append(frame)`` or ``+= pieces``.
+        bulk: where frames of streams go, ``extend(pieces)``; the same list as ``urgent`` while not paused.
         events: where events and changes go; the same list as ``urgent`` while not paused.
         is_paused: whether the lanes are apart.
         dropped: events dropped since the session began.
     """
 
-    __slots__ = ("_dropped", "_limits", "_on_full", "events", "is_paused", "urgent")
+    __slots__ = ("_dropped", "_limits", "_on_full", "bulk", "events", "is_paused", "urgent")
 
     def __init__(self, limits: Limits, on_full: Callable[[], None]) -> None:
         """Starts empty; ``on_full`` is called when what cannot be dropped passes the bound."""
@@ -228,6 +283,7 @@ class Outbox:
         self._on_full = on_full
         self._dropped = 0
         self.urgent: list[Raw] = []
+        self.bulk: list[Raw] | BulkLane = self.urgent
         self.events: list[Raw] | EventLane = self.urgent
         self.is_paused = False
 
@@ -240,11 +296,12 @@ class Outbox:
     @property
     def waiting(self) -> tuple[int, int]:
         """Frames and bytes that wait."""
-        if isinstance(self.urgent, UrgentLane) and isinstance(self.events, EventLane):
-            return (
-                self.urgent.frames + len(self.events),
-                self.urgent.bytes + self.events.waiting_bytes,
-            )
+        lanes = [
+            lane for lane in (self.urgent, self.bulk) if isinstance(lane, UrgentLane | BulkLane)
+        ]
+        if lanes and isinstance(self.events, EventLane):
+            frames = sum(lane.frames for lane in lanes) + len(self.events)
+            return frames, sum(lane.bytes for lane in lanes) + self.events.waiting_bytes
         return _frames_in(self.urgent), sum(map(len, self.urgent))
 
     def pause(self) -> None:
@@ -254,28 +311,58 @@ class Outbox:
         self.is_paused = True
         waiting = self.urgent
         self.urgent = UrgentLane(self._limits, self._on_full)
+        self.bulk = BulkLane(self._limits, self._on_full)
         self.events = EventLane(self._limits, self._on_full)
         if waiting:
             self.urgent += waiting
 
     def take(self) -> list[Raw]:
-        """Returns the next pieces to write: all urgent ones, then a quantum of events.
+        """Returns the next pieces to write: all urgent ones, then a quantum of streams, then of events.
 
         Empty when nothing waits; the lanes are then one again.
         """
-        urgent, events = self.urgent, self.events
-        if isinstance(urgent, UrgentLane) and isinstance(events, EventLane):
-            taken = urgent.take() + events.take(EVENT_QUANTUM_BYTES)
+        urgent, bulk, events = self.urgent, self.bulk, self.events
+        if (
+            isinstance(urgent, UrgentLane)
+            and isinstance(bulk, BulkLane)
+            and isinstance(events, EventLane)
+        ):
+            taken = urgent.take() + bulk.take(BULK_QUANTUM_BYTES) + events.take(EVENT_QUANTUM_BYTES)
             if not taken:
                 self._join(events)
             return taken
-        self.urgent = self.events = []
+        self.urgent = self.bulk = self.events = []
         return urgent
+
+    def recall(self) -> dict[int, tuple[int, bytes]]:
+        """Takes back the calls that nobody has written yet; what is told (id 0) stays.
+
+        Returns:
+            tail and rest (what follows the name) of each, by the receiver's id.
+        """
+        if not self.urgent:
+            return {}
+        if isinstance(self.urgent, UrgentLane):
+            data = b"".join(self.urgent.take())
+        else:
+            data = b"".join(self.urgent)
+            self.urgent.clear()
+        calls: dict[int, tuple[int, bytes]] = {}
+        at = 0
+        while at < len(data):
+            size, kind, stamp_length, name_length, id_, _, tail = HEADER.unpack_from(data, at)
+            end = at + SIZE_BYTES + size
+            if kind == Kind.CALL and id_:
+                calls[id_] = tail, data[at + HEADER_BYTES + stamp_length + name_length : end]
+            elif kind != Kind.CANCEL or id_ not in calls:
+                self.urgent.append(data[at:end])
+            at = end
+        return calls
 
     def _join(self, events: EventLane) -> None:
         self._dropped += events.dropped
         self.urgent = []
-        self.events = self.urgent
+        self.bulk = self.events = self.urgent
         self.is_paused = False
 
 

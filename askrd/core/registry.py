@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from askrd.core import roster
+from askrd.core import commands, ejection, roster, waiting
 from askrd.core.admission import check_flags, check_id
-from askrd.core.commands import review_waiting, serve_waiting
-from askrd.core.destinations import Instance
+from askrd.core.choice import POLICIES
+from askrd.core.course import MODES
+from askrd.core.services import Instance
 from askrd.core.session import Session
 from askrd.core.switchboard import Switchboard
 from askrd.wire.bodies import CommandSpec, Provided, Provision, Withdraw, load
@@ -21,18 +22,8 @@ from askrd.wire.limits import (
 )
 from askrd.wire.names import check_command, check_pattern, check_subject, check_word, shown
 
-_BUILT = CommandSpec(name="")
-_NOT_BUILT = (
-    "reply",
-    "mode",
-    "policy",
-    "concurrency",
-    "internal",
-    "queue",
-    "serial",
-    "allow_from",
-)
-"""Members of a command that this version takes only with their defaults."""
+_BROADCAST = "broadcast"
+_WEIGHT_MAX = 1_000_000
 
 
 def provide(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
@@ -50,10 +41,11 @@ def provide(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> No
     instance = session.in_open_workspace.destinations.join(session, provision)
     session.instances[provision.service] = instance
     _name_sender(session)
+    _restrict(session)
     _answer(board, session, frame, instance)
     roster.announce_instance(board, instance, "joined")
     roster.announce_peer(board, session, "changed")
-    serve_waiting(board, session)
+    _serve(board, session)
 
 
 def update(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
@@ -61,10 +53,11 @@ def update(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> Non
     provision = _read(session, frame)
     instance = _mine(session, provision.service)
     session.in_open_workspace.destinations.change(instance, provision)
+    _restrict(session)
     _answer(board, session, frame, instance)
     roster.announce_instance(board, instance, "changed")
-    review_waiting(board, instance.service)
-    serve_waiting(board, session)
+    waiting.review(board, instance.service)
+    _serve(board, session)
 
 
 def withdraw(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
@@ -74,6 +67,7 @@ def withdraw(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> N
     instance = _mine(session, load(Withdraw, frame.payload, "withdraw").service)
     remove(board, instance)
     _name_sender(session)
+    _restrict(session)
     board.tell(session, Kind.OK, frame.id)
     roster.announce_peer(board, session, "changed")
 
@@ -84,7 +78,21 @@ def remove(board: Switchboard, instance: Instance) -> None:
     del session.instances[instance.service.name]
     session.in_open_workspace.destinations.leave(instance, board.now_us)
     roster.announce_instance(board, instance, "left")
-    review_waiting(board, instance.service)
+    waiting.review(board, instance.service)
+    for rested in ejection.keep_one(board, instance.service):
+        _serve(board, rested.session)
+
+
+def _serve(board: Switchboard, session: Session) -> None:
+    """Gives what waited for somebody like ``session`` to it."""
+    commands.look_for(board, session.in_open_workspace)
+    waiting.serve(board, session)
+
+
+def _restrict(session: Session) -> None:
+    """Has what a session asks looked at rule by rule when one of its services says `connect_to`."""
+    plain = session.in_open_workspace.destinations.plain
+    session.routes = {} if session.is_restricted else plain
 
 
 def _mine(session: Session, service: str) -> Instance:
@@ -121,8 +129,14 @@ def _read(session: Session, frame: Frame) -> Provision:
             details={"limit": "commands_per_service_max"},
         )
     _check_commands(provision)
-    if provision.policy != "round_robin" or provision.replaces:
-        raise BadRequest("policy (but round_robin) and replaces are not built yet in this daemon")
+    _check_modes(session, provision)
+    _check_policy(provision.policy, f"'{provision.service}'")
+    _check_rules(provision.allow_from, "allow_from")
+    _check_rules(provision.connect_to, "connect_to")
+    if provision.replaces:
+        raise BadRequest("replaces is not built yet in this daemon; leave it out")
+    if provision.concurrency < 0 or not 1 <= provision.weight <= _WEIGHT_MAX:
+        raise BadRequest(f"concurrency is 0 or more, weight 1 to {_WEIGHT_MAX}")
     for emitted in provision.emits:
         check_subject(roster.event_name(emitted))
     for pattern in provision.listens:
@@ -143,9 +157,60 @@ def _check_commands(provision: Provision) -> None:
             raise BadRequest(f"'{spec.name}': service.command has at most {NAME_BYTES_MAX} bytes")
         if not 0 <= spec.timeout_ms <= TTL_MS_MAX:
             raise BadRequest(f"'{spec.name}': timeout_ms is 0 to {TTL_MS_MAX}")
-        for member in _NOT_BUILT:
-            if getattr(spec, member) != getattr(_BUILT, member):
-                raise BadRequest(
-                    f"'{spec.name}': {member}={getattr(spec, member)!r} is not built yet in this "
-                    f"daemon; it takes {getattr(_BUILT, member)!r}"
-                )
+        _check_command(spec)
+
+
+def _check_command(spec: CommandSpec) -> None:
+    """Returns when the daemon can carry out what a command declares.
+
+    Raises:
+        BadRequest: it cannot; the message says what it takes.
+    """
+    name = shown(spec.name)
+    if spec.queue:
+        raise BadRequest(f"{name}: queue=true is not built yet in this daemon; leave it out")
+    if spec.reply not in MODES:
+        raise BadRequest(f"{name}: reply is one of {', '.join(MODES)}, not {shown(spec.reply)}")
+    if spec.mode not in {"balanced", _BROADCAST}:
+        raise BadRequest(f"{name}: mode is balanced or broadcast, not {shown(spec.mode)}")
+    if spec.mode == _BROADCAST and (spec.reply == "stream" or spec.upload):
+        raise BadRequest(f"{name}: a broadcast command has no streams")
+    if spec.upload and spec.reply not in {"value", "stream"}:
+        raise BadRequest(f"{name}: upload goes with reply value or stream, not {spec.reply}")
+    _check_policy(spec.policy, name)
+    _check_rules(spec.allow_from, "allow_from")
+    if spec.concurrency < 0 or spec.waiting_max < 0:
+        raise BadRequest(f"{name}: concurrency and waiting_max are 0 or more")
+
+
+def _check_modes(session: Session, provision: Provision) -> None:
+    """Returns when the other instances of the service declare its commands in the same modes.
+
+    Raises:
+        BadRequest: one of them does not; callers could not know what they get.
+    """
+    service = session.in_open_workspace.destinations.services.get(provision.service)
+    instances = service.instances.values() if service is not None else ()
+    others = [one for one in instances if one.session is not session]
+    for spec in provision.commands:
+        # All others agree already, so the newest that offers the command speaks for them.
+        other = next((one for one in reversed(others) if spec.name in one.commands), None)
+        if other is None:
+            continue
+        theirs = other.commands[spec.name]
+        if (theirs.mode, theirs.reply) != (spec.mode, spec.reply):
+            raise BadRequest(
+                f"'{spec.name}' is registered with mode={spec.mode} reply={spec.reply} here and with "
+                f"mode={theirs.mode} reply={theirs.reply} by {other.stamp.decode()}; one service "
+                "has one way to answer a command"
+            )
+
+
+def _check_policy(policy: str, what: str) -> None:
+    if policy not in POLICIES:
+        raise BadRequest(f"{what}: policy is one of {', '.join(POLICIES)}, not {shown(policy)}")
+
+
+def _check_rules(names: list[str], what: str) -> None:
+    for name in names:
+        check_word(name.removeprefix("role:"), what)

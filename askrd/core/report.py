@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from askrd.core import roster
-from askrd.core.destinations import Instance, Route, Service
+from askrd.core import roster, rotation
+from askrd.core.routes import Route
+from askrd.core.services import Instance, Service
 from askrd.core.session import Session
+from askrd.core.statistics import CommandStatistics
 from askrd.core.switchboard import Switchboard
+from askrd.core.why import why
 from askrd.core.workspace import Workspace
 from askrd.wire.bodies import EventSpec, Json
-from askrd.wire.errors import BadRequest
+from askrd.wire.errors import AskrError, BadRequest, Forbidden
 from askrd.wire.handshake import VERSIONS
 from askrd.wire.names import nearest
 
@@ -50,7 +53,7 @@ def peers(board: Switchboard, session: Session, _argument: Json) -> Json:
 
 def services(_board: Switchboard, session: Session, _argument: Json) -> Json:
     """Lists the instances in the caller's workspace."""
-    return roster.services(session.in_open_workspace)
+    return roster.services(session.in_open_workspace, session)
 
 
 def describe(board: Switchboard, session: Session, argument: Json) -> Json:
@@ -67,17 +70,19 @@ def describe(board: Switchboard, session: Session, argument: Json) -> Json:
         return _describe_own(board, target)
     service = workspace.destinations.services.get(target)
     if service is not None:
-        return _describe_service(target, service)
+        return _describe_service(target, service, session)
     event = _find_event(workspace, target)
     if event is not None:
         return event
-    resolution = workspace.destinations.resolve(target, board.now_us)
-    if resolution.route is None:
-        assert resolution.error is not None
+    try:
+        route = workspace.destinations.route_for(target.encode(), board.now_us)
+    except AskrError as error:
         if "." not in target:
-            resolution.error.details["nearest"] = _nearest_thing(workspace, target)
-        raise resolution.error
-    return _describe_command(target, resolution.route)
+            error.details["nearest"] = _nearest_thing(workspace, target)
+        raise
+    if route.spec.internal and not session.is_service:
+        raise Forbidden(f"{target} is internal: services may ask for it, terminals may not")
+    return _describe_command(workspace, target, route)
 
 
 def _nearest_thing(workspace: Workspace, target: str) -> list[str]:
@@ -87,7 +92,7 @@ def _nearest_thing(workspace: Workspace, target: str) -> list[str]:
     return nearest(target, known)
 
 
-def _describe_command(target: str, route: Route) -> Json:
+def _describe_command(workspace: Workspace, target: str, route: Route) -> Json:
     canonical, members = route.name.decode(), route.members
     spec = members[-1].commands[canonical.partition(".")[2]]
     return {
@@ -97,10 +102,18 @@ def _describe_command(target: str, route: Route) -> Json:
         "reply": spec.reply,
         "timeout_ms": route.timeout_ms,
         "idempotent": spec.idempotent,
+        "mode": spec.mode,
+        "policy": route.policy,
+        "concurrency": spec.concurrency,
+        "internal": spec.internal,
+        "serial": spec.serial,
+        "upload": spec.upload,
+        "allow_from": spec.allow_from,
         "request": spec.request,
         "response": spec.response,
         "guarantees": GUARANTEES["command"],
         "instances": [roster.service_row(member) for member in members],
+        "statistics": _counters(route.statistics, _running(workspace).get(canonical, 0)),
     }
 
 
@@ -119,7 +132,7 @@ def _describe_own(board: Switchboard, target: str) -> Json:
     }
 
 
-def _describe_service(target: str, service: Service) -> Json:
+def _describe_service(target: str, service: Service, viewer: Session) -> Json:
     instances = list(service.instances.values())
     newest = instances[-1].provision
     return {
@@ -136,6 +149,7 @@ def _describe_service(target: str, service: Service) -> Json:
         "commands": [
             {"name": spec.name, "doc": spec.doc, "request": spec.request, "response": spec.response}
             for spec in newest.commands
+            if viewer.is_service or not spec.internal
         ],
         "emits": [_event_row(spec) for spec in newest.emits],
         "listens": [_event_row(spec) for spec in newest.listens],
@@ -195,11 +209,11 @@ def statistics(board: Switchboard, session: Session, _argument: Json) -> Json:
             }
             for subject, count in sorted(workspace.subscriptions.counts().items())
         ],
-        "peers": [_peer(board, peer) for peer in workspace.sessions.values()],
+        "peers": [_peer(board, each) for each in workspace.sessions.values() if not each.is_away],
         "queues": [
-            {"service": s.name, "waiting": len(s.waiting), "waiting_bytes": s.waiting_bytes}
+            {"service": s.name, "waiting": s.waiting_count, "waiting_bytes": s.waiting_bytes}
             for s in workspace.destinations.services.values()
-            if s.waiting
+            if s.waiting_count
         ],
     }
 
@@ -215,29 +229,40 @@ def _totals(board: Switchboard) -> dict[str, Json]:
     return totals | {
         "commands": departed + sum(each.calls for each in counted),
         "in_flight": sum(len(session.asking) for session in live),
-        "waiting": sum(len(service.waiting) for service in waiting),
+        "waiting": sum(service.waiting_count for service in waiting),
         "bytes_in": sum(session.bytes_in for session in live),
         "sessions": len(live),
     }
 
 
 def _commands(workspace: Workspace) -> list[dict[str, Json]]:
+    running = _running(workspace)
+    return [
+        {"name": name, **_counters(counted, running.get(name, 0))}
+        for name, counted in sorted(workspace.destinations.statistics.items())
+        if counted.calls or counted.errors  # asking why counts nothing
+    ]
+
+
+def _running(workspace: Workspace) -> dict[str, int]:
+    """Counts the unanswered commands by canonical address."""
     running: dict[str, int] = {}
     for session in workspace.sessions.values():
         for entry in session.asked.values():
             name = entry[4].name.decode()
             running[name] = running.get(name, 0) + 1
-    return [
-        {
-            "name": name,
-            "calls": counted.calls,
-            "errors": counted.errors,
-            "in_flight": running.get(name, 0),
-            "p50_ms": counted.quantile_ms(0.5),
-            "p99_ms": counted.quantile_ms(0.99),
-        }
-        for name, counted in sorted(workspace.destinations.statistics.items())
-    ]
+    return running
+
+
+def _counters(counted: CommandStatistics, in_flight: int) -> dict[str, Json]:
+    return {
+        "calls": counted.calls,
+        "errors": counted.errors,
+        "in_flight": in_flight,
+        "p50_ms": counted.quantile_ms(0.5),
+        "p95_ms": counted.quantile_ms(0.95),
+        "p99_ms": counted.quantile_ms(0.99),
+    }
 
 
 def _peer(board: Switchboard, session: Session) -> dict[str, Json]:
@@ -259,9 +284,13 @@ Answer = Callable[[Switchboard, Session, Json], Json]
 
 COMMANDS: dict[str, Answer] = {
     "$askr.describe": describe,
+    "$askr.disable": rotation.disable,
+    "$askr.drain": rotation.drain,
+    "$askr.enable": rotation.enable,
     "$askr.peers": peers,
     "$askr.ping": ping,
     "$askr.services": services,
     "$askr.stats": statistics,
+    "$askr.why": why,
 }
 """Every command of the daemon, by address."""

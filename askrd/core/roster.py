@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from askrd.core import events
-from askrd.core.destinations import Instance
+from askrd.core.services import Instance
 from askrd.core.session import Session
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
@@ -25,15 +25,17 @@ def peer_row(board: Switchboard, session: Session) -> dict[str, Json]:
     }
 
 
-def service_row(instance: Instance) -> dict[str, Json]:
+def service_row(instance: Instance, *, with_internal: bool = False) -> dict[str, Json]:
     """Describes one instance of a service; docs/PROTOCOL.md §10 names the members."""
     provision = instance.provision
     return {
         "service": provision.service,
         "instance": instance.session.suffix,
         "version": provision.version,
-        "state": instance.state,
-        "commands": [spec.name for spec in provision.commands],
+        "state": instance.shown_state,
+        "commands": [
+            spec.name for spec in provision.commands if with_internal or not spec.internal
+        ],
         "emits": [event_name(spec) for spec in provision.emits],
         "listens": [event_name(spec) for spec in provision.listens],
         "tags": provision.tags,
@@ -54,14 +56,21 @@ def announce_peer(board: Switchboard, session: Session, op: str) -> None:
 def announce_instance(board: Switchboard, instance: Instance, op: str) -> None:
     """Tells who watches that an instance has ``joined``, ``changed`` or ``left``."""
     workspace = instance.session.in_open_workspace
-    _announce(board, workspace, "service", op, service_row(instance))
+    full = service_row(instance, with_internal=True)
+    _announce(board, workspace, "service", op, service_row(instance), full)
 
 
 def _announce(
-    board: Switchboard, workspace: Workspace, what: str, op: str, row: dict[str, Json]
+    board: Switchboard,
+    workspace: Workspace,
+    what: str,
+    op: str,
+    row: dict[str, Json],
+    for_services: dict[str, Json] | None = None,
 ) -> None:
     for watcher in workspace.roster:
-        board.tell(watcher, Kind.ROSTER, 0, {"changes": [{"op": op, what: row}]})
+        shown = for_services if for_services is not None and watcher.is_service else row
+        board.tell(watcher, Kind.ROSTER, 0, {"changes": [{"op": op, what: shown}]})
     if not workspace.subscriptions.is_empty:
         events.publish(board, workspace, f"$askr.{what}.{op}", row)
 
@@ -74,7 +83,7 @@ def send_full(board: Switchboard, session: Session) -> None:
     workspace = session.in_open_workspace
     workspace.roster[session] = None
     rows = [("peer", row) for row in peers(board, workspace)]
-    rows += [("service", row) for row in services(workspace)]
+    rows += [("service", row) for row in services(workspace, session)]
     first, *others = _batches(rows)
     body: Json = {"full": True, "peers": [], "services": []}
     for what, row in first:
@@ -101,10 +110,18 @@ def _batches(rows: list[tuple[str, Json]]) -> list[list[tuple[str, Json]]]:
 
 def peers(board: Switchboard, workspace: Workspace) -> list[dict[str, Json]]:
     """Describes every peer of a workspace, in the order they joined."""
-    return [peer_row(board, session) for session in workspace.sessions.values()]
+    sessions = workspace.sessions.values()
+    return [peer_row(board, session) for session in sessions if not session.is_away]
 
 
-def services(workspace: Workspace) -> list[dict[str, Json]]:
-    """Describes every instance of a workspace, by service and in the order they joined."""
+def services(workspace: Workspace, viewer: Session) -> list[dict[str, Json]]:
+    """Describes every instance of a workspace, by service and in the order they joined.
+
+    Internal commands are shown to services only.
+    """
     found = workspace.destinations.services
-    return [service_row(i) for name in sorted(found) for i in found[name].instances.values()]
+    return [
+        service_row(instance, with_internal=viewer.is_service)
+        for name in sorted(found)
+        for instance in found[name].instances.values()
+    ]

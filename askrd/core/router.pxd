@@ -3,7 +3,8 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from askrd.core.destinations cimport Instance, Route
+from askrd.core.routes cimport Route
+from askrd.core.services cimport Instance
 from askrd.core.outbox cimport Outbox
 from askrd.core.session cimport Session
 from askrd.core.statistics cimport CommandStatistics, Totals
@@ -65,6 +66,7 @@ cdef class Router:
         rid="long long",
         seq="long long",
         entry=tuple,
+        asked_now=tuple,
         counted=CommandStatistics,
         audience=Audience,
         heard_by=Audience,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from askrd.core import commands, entries, liveness, membership, rules
+from askrd.core import departure, entries, links, liveness, membership, rules, waiting
 from askrd.core.effects import Effect
 from askrd.core.gate import Gated
 from askrd.core.session import Phase, Session
@@ -113,6 +113,8 @@ class Router:
             return
         board, totals = self.board, self.board.totals
         board.now_us = session.heard_us = now_us
+        if session.bytes_in >= session.confirm_at:
+            links.confirm(board, session)
         session.bytes_in += len(data)
         if session.is_unresponsive:
             membership.judge(board, session, is_unresponsive=False)
@@ -120,7 +122,7 @@ class Router:
             data = session.assembly.join(data)
         asked, asking, taken = session.asked, session.asking, session.taken
         routes, subjects, workspace = session.routes, session.subjects, session.workspace
-        dirty = board.dirty
+        dirty, remember = board.dirty, board.recent.append
         fast, size_max, origin = self._fast, self._fast_size_max, session.origin
         event_stamp = b""
         burst: list[bytes] = []
@@ -157,7 +159,7 @@ class Router:
                     deadline_us = now_us + ttl_ms * 1000
                     callee = member.session
                     callee.last_id = rid = callee.last_id + 1
-                    asking[id_] = callee.asked[rid] = (
+                    asking[id_] = callee.asked[rid] = asked_now = (
                         session,
                         id_,
                         member,
@@ -165,7 +167,9 @@ class Router:
                         route,
                         now_us,
                         deadline_us,
+                        None,
                     )
+                    remember(asked_now)
                     if deadline_us < session.due_us:
                         board.wheel.arm(session, deadline_us)
                     route.statistics.calls += 1
@@ -197,10 +201,11 @@ class Router:
                     and (caller := entry[0]) is not None
                     and caller is not session
                     and (member := entry[2]) is not None
+                    and entry[7] is None
                     and not name_length
                     and len(asked) < ASKED_MAX
                 ):
-                    _, caller_id, _, _, route, came_us, _ = entry
+                    _, caller_id, _, _, route, came_us, _, _ = entry
                     del asked[id_], caller.asking[caller_id]
                     counted = route.statistics
                     counted.recent_us[counted.replies & RECENT_MASK] = now_us - came_us
@@ -304,15 +309,20 @@ class Router:
         self.board.now_us = now_us
         session.judge_ready()
         if session.is_ready:
-            commands.serve_waiting(self.board, session)
+            waiting.serve(self.board, session)
 
     def half_close(self, session: Session, now_us: int) -> None:
         """Takes in that the peer sends nothing more; it still gets the outcomes it waits for."""
         self.board.now_us = now_us
         membership.half_close(self.board, session)
 
+    def lose(self, session: Session, cause: str, now_us: int) -> None:
+        """Takes in that the connection is gone; idempotent. A resumable session waits a while."""
+        self.board.now_us = now_us
+        membership.lose(self.board, session, cause)
+
     def leave(self, session: Session, cause: str, now_us: int) -> None:
-        """Takes in that the connection is gone; idempotent."""
+        """Ends a session, whether its peer could have come back or not; idempotent."""
         self.board.now_us = now_us
         membership.leave(self.board, session, cause)
 
@@ -325,28 +335,17 @@ class Router:
                 liveness.review(board, session)
         if now_us >= self._forget_at_us:
             self._forget_at_us = now_us + _FORGET_US
-            for workspace in list(board.workspaces.values()):
-                board.totals.departed_calls += workspace.destinations.forget_departed(now_us)
-                if workspace.is_empty:
-                    board.forget_workspace(workspace)
+            liveness.forget(board)
 
     def drain(self, grace_ms: int, now_us: int) -> None:
         """Takes no new commands from now on and tells every peer to go elsewhere."""
-        board = self.board
-        board.now_us = now_us
-        board.grace_ms = max(1, grace_ms)
+        self.board.now_us = now_us
         self._fast = False
-        for session in board.sessions:
-            if session.phase is Phase.OPEN:
-                body = {"reason": "the daemon is shutting down", "grace_ms": grace_ms}
-                board.tell(session, Kind.DRAIN, 0, body)
+        departure.begin(self.board, grace_ms)
 
     def close_all(self, reason: str) -> None:
         """Says goodbye to every session and has its connection closed."""
-        for session in self.board.sessions:
-            if session.phase < Phase.CLOSING:
-                self.board.tell(session, Kind.BYE, 0, {"reason": reason})
-                self.board.close(session, 4000, reason)
+        departure.say_goodbye(self.board, reason)
 
     def committed(self, ticket: int, now_us: int) -> None:
         """Takes in that the store holds every change up to ``ticket``."""
@@ -364,6 +363,11 @@ class Router:
     def next_due_us(self) -> int:
         """When `tick` has something to do next; far away when nothing waits."""
         return self.board.wheel.next_due_us
+
+    @property
+    def uninformed(self) -> int:
+        """Sessions that have not read yet that the daemon is going away."""
+        return departure.uninformed(self.board)
 
     @property
     def in_flight(self) -> int:

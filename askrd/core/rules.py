@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from askrd.core import commands, directory, entries, events, membership, registry
+from askrd.core import (
+    commands,
+    directory,
+    entries,
+    events,
+    links,
+    membership,
+    outcomes,
+    registry,
+    streams,
+)
 from askrd.core.gate import Gated
 from askrd.core.session import Phase, Session
 from askrd.core.switchboard import Switchboard
@@ -22,19 +32,25 @@ def _ping(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None
     board.tell(session, Kind.PONG, frame.id)
 
 
-def _pong(_board: Switchboard, _session: Session, _frame: Frame, _raw: Raw) -> None:
-    """Its arrival was what mattered."""
+def _pong(board: Switchboard, session: Session, _frame: Frame, _raw: Raw) -> None:
+    """Its arrival was what mattered; in a drain it says that the peer has read of it."""
+    session.knows_drain = board.is_draining
 
 
 RULES: dict[int, Rule] = {
     Kind.PING: _ping,
     Kind.PONG: _pong,
     Kind.BYE: membership.bye,
+    Kind.RESUME: links.confirmed,
     Kind.CALL: directory.call,
     Kind.PROGRESS: commands.progress,
     Kind.REPLY: commands.reply,
     Kind.FAIL: commands.reply,
     Kind.CANCEL: commands.cancel,
+    Kind.ITEM: streams.item,
+    Kind.CREDIT: streams.credit,
+    Kind.END: streams.end,
+    Kind.RESET: streams.end,
     Kind.SUB: events.sub,
     Kind.UNSUB: events.unsub,
     Kind.EMIT: events.emit,
@@ -66,7 +82,7 @@ REQUESTS = frozenset(
 """Kinds whose failure is answered by `fail`; others by `error`."""
 
 
-RELAYED = frozenset({Kind.CALL, Kind.PROGRESS, Kind.REPLY, Kind.EMIT})
+RELAYED = frozenset({Kind.CALL, Kind.PROGRESS, Kind.REPLY, Kind.ITEM, Kind.EMIT})
 """Kinds whose payload is passed on unread, so that a view of it is enough."""
 
 
@@ -97,7 +113,7 @@ def handle(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None
         if frame.stamp:
             raise BadRequest("a peer writes no stamp; the daemon says who sent a frame")
         if session.phase is Phase.OPENING:
-            _open(board, session, frame)
+            _open(board, session, frame, len(raw))
         elif frame.kind == Kind.PART:
             _part(board, session, frame)
         else:
@@ -106,7 +122,7 @@ def handle(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None
                 raise UnknownKind(f"kind {frame.kind:#04x} is not for peers to send here")
             rule(board, session, frame, raw)
     except AskrError as error:
-        _answer(board, session, frame.kind, frame.id, error)
+        _answer(board, session, frame.kind, frame.id, error, frame.name)
 
 
 def look_again(board: Switchboard, item: Gated) -> None:
@@ -118,20 +134,33 @@ def look_again(board: Switchboard, item: Gated) -> None:
             _answer(board, item.session, item.frame.kind, item.frame.id, error)
 
 
-def _answer(board: Switchboard, session: Session, kind: int, id_: int, error: AskrError) -> None:
+def _answer(
+    board: Switchboard,
+    session: Session,
+    kind: int,
+    id_: int,
+    error: AskrError,
+    name: bytes = b"",
+) -> None:
     """Says what is wrong with a frame: `fail` when that ends a request, else `error`."""
     if session.phase is Phase.OPENING:
         membership.turn_away(board, session, error)
     elif not 0 < id_ <= ID_MAX or kind not in REQUESTS or session.is_in_use(id_):
         board.refuse(session, id_ if id_ <= ID_MAX else 0, error)
     else:
+        if kind == Kind.CALL:
+            said = str(error.code), error.message
+            outcomes.remember_failure(board, session, id_, name, said, board.now_us)
         board.fail(session, id_, error)
 
 
-def _open(board: Switchboard, session: Session, frame: Frame) -> None:
+def _open(board: Switchboard, session: Session, frame: Frame, size: int) -> None:
+    if session.main is not None:
+        links.on_stand_by(board, session, session.main, frame)
+        return
     if frame.kind != Kind.HELLO:
         raise BadRequest('the first frame is a hello, for instance {"k":"hello","v":1}')
-    membership.hello(board, session, frame)
+    membership.hello(board, session, frame, size)
 
 
 def _part(board: Switchboard, session: Session, frame: Frame) -> None:

@@ -13,13 +13,16 @@ from askrd.wire.limits import HANDSHAKE_BYTES_MAX, Limits
 from askrd.wire.parts import Parts
 
 if TYPE_CHECKING:
-    from askrd.core.destinations import Instance, Route
+    from askrd.core.course import Course
+    from askrd.core.resumption import Resumption
+    from askrd.core.routes import Route
+    from askrd.core.services import Instance
     from askrd.core.subscriptions import Audience
     from askrd.core.workspace import Workspace
 
-Entry = tuple["Session | None", int, "Instance | None", int, "Route", int, int]
+Entry = tuple["Session | None", int, "Instance | None", int, "Route", int, int, "Course | None"]
 """A command in flight: caller, the caller's id, instance, the instance's id, route, when it came,
-deadline (µs). The same tuple stands in the caller's `asking` and the instance's `asked`. Without
+deadline (µs), and how it goes on when it is more than question and answer. The same tuple stands in the caller's `asking` and the instance's `asked`. Without
 caller it is a cancelled command that still runs; without instance it waits in the daemon."""
 
 
@@ -44,7 +47,8 @@ class Session:
         workspace: None until HELLO.
         name, kind, origin: the peer's name, kind, and stamp `service@instance`.
         asked: commands this peer has to answer, by its ids. asking: commands it asked, by its ids.
-        last_id: the last id given to this peer for a command.
+        last_id: the last id given to this peer for a command. ended_badly: how many of them ended in
+            anything but a good answer in time.
         taken: ids of its unfinished requests that are no commands: subscriptions, watches, and
             requests that wait for the store.
         routes, subjects: the workspace's caches; a hit is the permission. Empty until HELLO.
@@ -52,9 +56,14 @@ class Session:
         instances: what it provides, by service name.
         due_us: when the wheel looks at it next. heard_us: when it last sent a byte.
         is_ready: whether it may be given commands now.
+        takes_streams: whether it understands frames of streams.
         is_held_to_pings: whether silence closes it.
         is_unresponsive: whether it has been silent for long.
+        knows_drain: whether it has read that the daemon is going away.
         is_finishing: it closed its sending side and waits for outcomes only.
+        resumption: what lets its peer come back; None = it cannot. confirm_at: at how many bytes_in
+            the peer is told what has arrived.
+        main: whose further connection this is; None = it is a session of its own.
     """
 
     __slots__ = (
@@ -63,7 +72,9 @@ class Session:
         "asking",
         "assembly",
         "bytes_in",
+        "confirm_at",
         "due_us",
+        "ended_badly",
         "heard_us",
         "instances",
         "is_finishing",
@@ -71,13 +82,16 @@ class Session:
         "is_ready",
         "is_unresponsive",
         "kind",
+        "knows_drain",
         "last_id",
         "last_ticket",
+        "main",
         "name",
         "origin",
         "outbox",
         "parts",
         "phase",
+        "resumption",
         "routes",
         "secret",
         "since_us",
@@ -85,6 +99,7 @@ class Session:
         "subscriptions",
         "suffix",
         "taken",
+        "takes_streams",
         "via",
         "wants_roster",
         "watches",
@@ -118,6 +133,7 @@ class Session:
         self.asking: dict[int, Entry] = {}
         self.taken: set[int] = set()
         self.last_id = 0
+        self.ended_badly = 0
         self.last_ticket = 0
         self.routes: dict[bytes, Route] = {}
         self.subjects: dict[bytes, Audience] = {}
@@ -130,14 +146,24 @@ class Session:
         self.bytes_in = 0
         self.is_ready = False
         self.is_unresponsive = False
+        self.takes_streams = False
         self.is_held_to_pings = True
         self.is_finishing = False
+        self.knows_drain = False
         self.wants_roster = False
+        self.resumption: Resumption | None = None
+        self.confirm_at = NEVER_US
+        self.main: Session | None = None
 
     @property
     def peer_id(self) -> str:
         """The peer's id, `askr-<name>-<instance>`."""
         return f"askr-{self.name}-{self.suffix}"
+
+    @property
+    def is_away(self) -> bool:
+        """Whether its peer has no connection and may still come back."""
+        return self.resumption is not None and self.resumption.back_by_us > 0
 
     def judge_ready(self) -> None:
         """Works out anew whether the peer may be given commands."""
@@ -151,6 +177,21 @@ class Session:
     def is_in_use(self, id_: int) -> bool:
         """Says whether an unfinished request of the peer has that id."""
         return id_ in self.asking or id_ in self.taken
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it offers something, or says that it will."""
+        return bool(self.instances) or self.kind == "service"
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether a service of its own says whom it may ask."""
+        return any(one.provision.connect_to for one in self.instances.values())
+
+    @property
+    def service_names(self) -> list[str]:
+        """The names by which rules know it: its services, and its own."""
+        return list(dict.fromkeys((*self.instances, self.name)))
 
     @property
     def in_open_workspace(self) -> Workspace:

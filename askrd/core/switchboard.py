@@ -6,20 +6,22 @@ are functions over it; it decides nothing itself.
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from askrd.core.effects import Close, Effect, Note
 from askrd.core.gate import Gate
 from askrd.core.outbox import LargeEvent
-from askrd.core.session import Phase, Session
+from askrd.core.session import Entry, Phase, Session
 from askrd.core.statistics import Totals
 from askrd.core.wheel import Wheel
 from askrd.core.workspace import Workspace
 from askrd.wire.bodies import ErrorBody, Json, dump
-from askrd.wire.codec import encode
+from askrd.wire.codec import Raw, encode
 from askrd.wire.errors import AskrError, SlowConsumer
 from askrd.wire.frames import Coding, Frame, Kind
-from askrd.wire.limits import Limits
+from askrd.wire.limits import RECENT_COMMANDS_MAX, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,60 @@ class Daemon:
         return f"$askr@{self.id}".encode()
 
 
+class Failure(NamedTuple):
+    """A command that failed, for `$askr.why`.
+
+    Attributes:
+        caller: the caller's instance id. stamp: its name as others see it. id: the command's id there.
+        target: its address. code, message: the error. came_us: when it came. workspace: where.
+    """
+
+    caller: str
+    stamp: str
+    id: int
+    target: str
+    code: str
+    message: str
+    came_us: int
+    workspace: str
+
+
+class Past(NamedTuple):
+    """What stays of a command in `Switchboard.recent` once a session of it has left.
+
+    Attributes:
+        caller: the caller's instance id. stamp: its name as others see it. id: the command's id there.
+        instance: who got it. target: its canonical address. mode: its reply mode. came_us: when it came.
+        workspace: where.
+    """
+
+    caller: str
+    stamp: str
+    id: int
+    instance: str
+    target: str
+    mode: str
+    came_us: int
+    workspace: str
+
+
+def past_of(entry: Entry) -> Past:
+    """Returns what is worth remembering of a command that was given to an instance."""
+    caller, id_, member, _, route, came_us, _, course = entry
+    assert caller is not None
+    assert member is not None
+    return Past(
+        caller=caller.suffix,
+        stamp=caller.origin.decode(),
+        id=id_,
+        instance=member.stamp.decode(),
+        target=route.name.decode(),
+        mode="value" if course is None else course.mode,
+        came_us=came_us,
+        workspace=caller.in_open_workspace.name,
+    )
+
+
 class Switchboard:
     """The shared tables and outlets of one router.
 
@@ -54,6 +110,7 @@ class Switchboard:
         effects: what is to be done outside, in order.
         queued_bytes: roughly what was put into outboxes since the last flush.
         grace_ms: how long a drain may take, or 0 while not draining.
+        recent: the last commands that were given to an instance. failures: the last that failed.
     """
 
     __slots__ = (
@@ -61,11 +118,13 @@ class Switchboard:
         "daemon",
         "dirty",
         "effects",
+        "failures",
         "gate",
         "grace_ms",
         "limits",
         "now_us",
         "queued_bytes",
+        "recent",
         "sessions",
         "started_us",
         "totals",
@@ -88,6 +147,8 @@ class Switchboard:
         self.dirty: list[Session] = []
         self.effects: list[Effect] = []
         self.queued_bytes = 0
+        self.recent: deque[Entry | Past] = deque(maxlen=RECENT_COMMANDS_MAX)
+        self.failures: deque[Failure] = deque(maxlen=RECENT_COMMANDS_MAX)
         self._floor = 0
         self.grace_ms = 0
 
@@ -114,6 +175,16 @@ class Switchboard:
         self._floor = max(self._floor, workspace.seq, workspace.state.head_rev)
         del self.workspaces[workspace.name]
 
+    def retire(self, session: Session) -> None:
+        """Lets go of a session that left: what is remembered of its commands needs no session."""
+        recent = self.recent
+        for at, entry in enumerate(recent):
+            if isinstance(entry, Past):
+                continue
+            caller, member = entry[0], entry[2]
+            if caller is session or (member is not None and member.session is session):
+                recent[at] = past_of(entry)
+
     def send(self, session: Session, frame: Frame) -> None:
         """Puts an urgent frame into ``session``'s outbox."""
         self.put(session, encode(frame))
@@ -133,6 +204,14 @@ class Switchboard:
             self.dirty.append(session)
         lane += (head, payload)
         self.queued_bytes += len(head) + len(payload)
+
+    def put_bulk(self, session: Session, pieces: tuple[Raw, ...]) -> None:
+        """Puts a frame of a stream into ``session``'s outbox, behind what is urgent."""
+        lane = session.outbox.bulk
+        if not lane:
+            self.dirty.append(session)
+        lane.extend(pieces)
+        self.queued_bytes += sum(map(len, pieces))
 
     def send_large_event(self, session: Session, event: LargeEvent) -> None:
         """Puts an event into ``session``'s outbox without copying its payload."""
@@ -163,11 +242,11 @@ class Switchboard:
     def fail(self, session: Session, id_: int, error: AskrError) -> None:
         """Answers a request with its failure; its outcome."""
         self.totals.fails += 1
-        self.tell(session, Kind.FAIL, id_, _body(error))
+        self.tell(session, Kind.FAIL, id_, body_of(error))
 
     def refuse(self, session: Session, id_: int, error: AskrError) -> None:
         """Says what is wrong with a frame without ending any request."""
-        self.tell(session, Kind.ERROR, id_, _body(error))
+        self.tell(session, Kind.ERROR, id_, body_of(error))
 
     def close(self, session: Session, close_code: int, reason: str) -> None:
         """Has the connection closed after what waits is written; nothing more is read."""
@@ -189,7 +268,8 @@ class Switchboard:
         self.effects.append(Note(event, fields))
 
 
-def _body(error: AskrError) -> ErrorBody:
+def body_of(error: AskrError) -> ErrorBody:
+    """Returns the body of a fail that says ``error``."""
     return ErrorBody(
         code=str(error.code),
         message=error.message,

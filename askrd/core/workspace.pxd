@@ -4,5 +4,5 @@
 cdef class Workspace:
     cdef public str name
     cdef public dict sessions, watching, roster
-    cdef public object destinations, subscriptions, state
+    cdef public object destinations, subscriptions, state, kept
     cdef public long long seq

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from askrd.core.destinations import Destinations
+from askrd.core.shelf import Shelf
 from askrd.core.state import State
 from askrd.core.subscriptions import Subscriptions
 
@@ -20,10 +21,12 @@ class Workspace:
         seq: number of the last event.
         watching: sessions with at least one state watch.
         roster: sessions that want `roster` frames.
+        kept: outcomes of commands with an idempotency key.
     """
 
     __slots__ = (
         "destinations",
+        "kept",
         "name",
         "roster",
         "seq",
@@ -43,8 +46,10 @@ class Workspace:
         self.seq = floor
         self.watching: dict[Session, None] = {}
         self.roster: dict[Session, None] = {}
+        self.kept = Shelf()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing in it would be missed."""
-        return not (self.sessions or self.destinations.departed or self.state.is_kept)
+        kept = self.destinations.departed or self.state.is_kept or len(self.kept)
+        return not (self.sessions or kept)

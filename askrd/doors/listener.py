@@ -75,12 +75,21 @@ class Listener:
         self._servers.clear()
 
     def forget(self, session: Session) -> None:
-        """Takes in that a session is gone."""
+        """Takes in that the connection of a session is gone."""
         host = self._host_of.pop(session, None)
         if host is not None:
             self._per_host[host] -= 1
             if not self._per_host[host]:
                 del self._per_host[host]
+
+    def rebound(self, link: Session, session: Session) -> None:
+        """Takes in that two sessions changed their connections."""
+        hosts = self._host_of
+        theirs, mine = hosts.pop(session, None), hosts.pop(link, None)
+        if mine is not None:
+            hosts[session] = mine
+        if theirs is not None:
+            hosts[link] = theirs
 
     def _sniffer(self) -> Sniffer:
         return Sniffer(self._relay, self._open, self._enter, self._events, self._limits)

@@ -12,7 +12,7 @@ from askrd.core.session import Session
 from askrd.core.switchboard import Daemon
 from askrd.wire.bodies import EntryOptions, dump, load
 from askrd.wire.codec import Assembly, decode, encode, split
-from askrd.wire.frames import Coding, Frame, Kind
+from askrd.wire.frames import FLAG_MORE, FLAG_SILENT, Coding, Frame, Kind
 from askrd.wire.limits import DEFAULT_LIMITS, MIB, Limits
 
 START_US = 1_000_000_000
@@ -71,6 +71,28 @@ class Desk:
         mate.provide(service, *(commands or ("fetch",)), **provision)
         assert mate.heard()[0].kind == Kind.PROVIDED
         return mate
+
+    def offer(self, service: str, *specs: dict[str, Any], **provision: Any) -> Mate:
+        """Connects a peer that knows streams and provides commands with all that they declare."""
+        mate = self.join(service, streams=True)
+        mate.say(json(Kind.PROVIDE, {"service": service, "commands": specs} | provision, id=900))
+        assert mate.heard()[0].kind == Kind.PROVIDED
+        return mate
+
+    def assert_nothing_is_left(self) -> None:
+        """Says that no command is in any table, nothing waits and nothing counts as running."""
+        for session in self.router.board.sessions:
+            assert (session.asking, session.asked) == ({}, {})
+        for workspace in self.router.board.workspaces.values():
+            assert workspace.destinations.hoping == {}
+            assert all(kept.outcome is not None for kept in workspace.kept.items.values())
+            assert all(not kept.joined for kept in workspace.kept.items.values())
+            for service in workspace.destinations.services.values():
+                waits = service.waiting, service.waiting_count, service.waiting_bytes
+                assert waits == ({}, 0, 0)
+                for instance in service.instances.values():
+                    assert (instance.load, instance.in_flight) == (0, 0)
+                    assert not any(instance.running.values())
 
     def after(self, time_us: int) -> None:
         """Lets time pass, with every tick the router wants on the way."""
@@ -133,6 +155,27 @@ class Mate:
     def call(self, id_: int, address: str = "agent.fetch", **fields: Any) -> None:
         self.say(Frame(kind=Kind.CALL, id=id_, name=address.encode(), **fields))
 
+    def want(self, id_: int, address: str = "agent.fetch", /, **wants: Any) -> None:
+        """Calls with options; the member ``fields`` is for the frame."""
+        fields = wants.pop("fields", {})
+        options = dump(wants) if wants else b""
+        self.say(Frame(kind=Kind.CALL, id=id_, name=address.encode(), options=options, **fields))
+
+    def tell(self, id_: int, address: str = "agent.fetch", **fields: Any) -> None:
+        self.say(Frame(kind=Kind.CALL, id=id_, name=address.encode(), flags=FLAG_SILENT, **fields))
+
+    def accept(self, id_: int) -> None:
+        self.say(Frame(kind=Kind.REPLY, id=id_, flags=FLAG_MORE))
+
+    def fail(self, id_: int, code: str = "of_its_own", **members: Any) -> None:
+        self.say(json(Kind.FAIL, {"code": code} | members, id=id_))
+
+    def item(self, id_: int, payload: bytes = b"i", flags: int = 0, coding: int = 2) -> None:
+        self.say(Frame(kind=Kind.ITEM, id=id_, payload=payload, flags=flags, coding=coding))
+
+    def credit(self, id_: int, items: int, size: int, flags: int = 0) -> None:
+        self.say(json(Kind.CREDIT, {"items": items, "bytes": size}, id=id_, flags=flags))
+
     def reply(self, id_: int, payload: bytes = b"1", **fields: Any) -> None:
         self.say(Frame(kind=Kind.REPLY, id=id_, payload=payload, coding=Coding.JSON, **fields))
 
@@ -184,6 +227,10 @@ class Mate:
     def kinds(self) -> list[Kind]:
         """Returns the kinds of what it got since the last time."""
         return [Kind(frame.kind) for frame in self.heard()]
+
+    def calls(self) -> list[Frame]:
+        """Returns the calls it got since the last time."""
+        return [frame for frame in self.heard() if frame.kind == Kind.CALL]
 
     def fails(self) -> dict[int, str]:
         """Returns the codes of the fails it got since the last time, by id."""

@@ -212,7 +212,7 @@ def test_what_no_command_may_have_is_refused(is_fast: bool) -> None:
     me.call(2, flags=FLAG_MORE)
     me.call(3, coding=4)
     me.call(4, payload=b"x" * 101)
-    me.call(5, options=b"{}")
+    me.call(5, options=b'{"unknown":1}')
     heard = me.heard()
     assert (heard[0].kind, heard[0].id) == (Kind.ERROR, 0)
     assert {f.id: body(f)["code"] for f in heard[1:]} == {
@@ -323,6 +323,7 @@ def test_a_lost_instance_fails_what_it_was_executing_at_once() -> None:
     me.call(8)
     me.cancel(8)
     me.heard()
+    agent.heard()  # From here on they are written.
     agent.lose()
     (outcome,) = me.heard()
     assert body(outcome)["code"] == "instance_lost"

@@ -2,8 +2,9 @@
 
 import pytest
 
-from askrd.core import destinations
+from askrd.core import destinations, eligibility
 from askrd.core.destinations import Destinations
+from askrd.core.services import Instance
 from askrd.wire.bodies import CommandSpec, Provision
 from askrd.wire.errors import (
     AskrError,
@@ -15,6 +16,7 @@ from askrd.wire.errors import (
 )
 from askrd.wire.frames import Kind
 from askrd.wire.limits import DEPARTED_MS
+from askrd.wire.names import parse_address
 from tests.unit.askrd.core.desk import SECOND, Desk, Mate, json
 
 
@@ -22,23 +24,21 @@ def table() -> Destinations:
     return Destinations("askr", 30_000)
 
 
-def join(
-    desk: Desk, where: Destinations, service: str, *commands: str, **tags: str
-) -> destinations.Instance:
+def join(desk: Desk, where: Destinations, service: str, *commands: str, **tags: str) -> Instance:
     session = desk.join().session
     specs = [CommandSpec(name=command) for command in commands]
     return where.join(session, Provision(service=service, commands=specs, tags=tags))
 
 
 def error_of(where: Destinations, address: str, now_us: int = 0) -> AskrError:
-    resolution = where.resolve(address, now_us)
+    resolution = where.resolve(parse_address(address), address, now_us)
     assert resolution.route is None
     assert resolution.error is not None
     return resolution.error
 
 
 def verdicts(where: Destinations, address: str) -> dict[str, str]:
-    found = where.resolve(address, 0).candidates
+    found = where.resolve(parse_address(address), address, 0).candidates
     assert all(candidate.reason for candidate in found)
     return {c.instance.session.suffix: c.verdict for c in found}
 
@@ -67,13 +67,47 @@ def test_every_way_to_write_an_address_leads_to_the_canonical_name(
     assert where.routes[address.encode()] is route
 
 
-@pytest.mark.parametrize("address", ["agent@*.fetch", "agent@a,b.fetch", "*@*.fetch", "no way", ""])
-def test_surveys_and_nonsense_are_refused(address: str) -> None:
+@pytest.mark.parametrize("address", [b"no way", b"", b"\xff", b"agent@.fetch", b"*.fetch"])
+def test_nonsense_is_refused(address: bytes) -> None:
     where = table()
     join(Desk(), where, "agent", "fetch")
-    assert isinstance(error_of(where, address), BadRequest)
     with pytest.raises(BadRequest):
-        where.route_for(b"\xff", 0)
+        where.route_for(address, 0)
+
+
+@pytest.mark.parametrize(
+    ("address", "meant"),
+    [
+        ("agent@*.fetch", ["i0", "i1"]),
+        ("agent@i1,i9.fetch", ["i1"]),
+        ("*@*.fetch", ["i0", "i1", "i2"]),
+        ("agent@{zone=eu}.fetch", ["i0", "i1"]),
+        ("agent.fetch", ["i0", "i1"]),
+    ],
+)
+def test_a_survey_means_every_instance_that_fits(address: str, meant: list[str]) -> None:
+    where, desk = table(), Desk()
+    for service in ("agent", "agent", "other"):
+        join(desk, where, service, "fetch", zone="eu")
+    join(desk, where, "agent", "something_else")
+    found = where.members(parse_address(address), 0)
+    assert [member.session.suffix for member in found] == meant
+
+
+def test_a_survey_address_is_not_remembered_as_a_way_to_one() -> None:
+    where = table()
+    join(Desk(), where, "agent", "fetch")
+    assert where.route_for(b"agent@*.fetch", 0).name == b"agent.fetch"
+    assert not where.routes
+    assert not where.plain
+
+
+@pytest.mark.parametrize("address", ["*@*.nothing", "agent@*.nothing", "nobody@*.fetch"])
+def test_a_survey_that_means_nobody_says_so(address: str) -> None:
+    where = table()
+    join(Desk(), where, "agent", "fetch")
+    with pytest.raises((CommandUnknown, ServiceUnknown)):
+        where.members(parse_address(address), 0)
 
 
 def test_an_unknown_service_or_command_suggests_what_is_near() -> None:
@@ -103,7 +137,7 @@ def test_a_bare_name_that_several_services_offer_is_ambiguous() -> None:
 def test_a_service_that_left_is_known_for_a_while() -> None:
     where = table()
     instance = join(Desk(), where, "agent", "fetch")
-    where.resolve("agent.fetch", 0).route.statistics.calls += 5  # type: ignore[union-attr]
+    where.route_for(b"agent.fetch", 0).statistics.calls += 5
     where.leave(instance, 0)
     error = error_of(where, "agent.fetch", 3 * SECOND)
     assert isinstance(error, NoInstance)
@@ -128,7 +162,7 @@ def test_services_that_left_are_remembered_up_to_a_bound(monkeypatch: pytest.Mon
 
 
 def test_the_verdict_on_each_instance_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(destinations, "ASKED_MAX", 1)
+    monkeypatch.setattr(eligibility, "ASKED_MAX", 1)
     where, desk = table(), Desk()
     good = join(desk, where, "agent", "fetch", zone="eu")
     other = join(desk, where, "agent", "other", zone="eu")
@@ -140,9 +174,8 @@ def test_the_verdict_on_each_instance_says_why(monkeypatch: pytest.MonkeyPatch) 
     paused.session.outbox.pause()
     for each in (silent, paused):
         each.session.judge_ready()
-    route = where.resolve("agent.fetch", 0).route
-    assert route is not None
-    full.session.asked[1] = (good.session, 1, full, 1, route, 0, 0)
+    route = where.route_for(b"agent.fetch", 0)
+    full.session.asked[1] = (good.session, 1, full, 1, route, 0, 0, None)
     assert verdicts(where, "agent@{zone=eu}.fetch") == {
         good.session.suffix: "eligible",
         other.session.suffix: "not_offered",
@@ -152,7 +185,7 @@ def test_the_verdict_on_each_instance_says_why(monkeypatch: pytest.MonkeyPatch) 
         full.session.suffix: "saturated",
     }
     named = verdicts(where, f"agent@{good.session.suffix}.fetch")
-    assert list(named.values()).count("not_addressed") == 5
+    assert list(named.values()).count("not_addressed") == 4
 
 
 def test_an_address_that_nobody_fits_says_who_is_there() -> None:

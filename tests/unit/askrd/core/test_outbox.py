@@ -4,9 +4,9 @@ import pytest
 
 from askrd.core.outbox import EventLane, Outbox, UrgentLane
 from askrd.wire.bodies import Gap, dump, load
-from askrd.wire.codec import decode, encode
+from askrd.wire.codec import Assembly, Raw, decode, encode, split
 from askrd.wire.frames import FLAG_KEPT, Frame, Kind
-from askrd.wire.limits import EVENT_QUANTUM_BYTES, GAP_SUBJECTS_MAX, Limits
+from askrd.wire.limits import EVENT_QUANTUM_BYTES, GAP_SUBJECTS_MAX, MIB, Limits
 
 SMALL = Limits(outbox_frames_max=4, outbox_bytes_max=2_000)
 ANSWER = encode(Frame(kind=Kind.REPLY, id=1))
@@ -202,3 +202,72 @@ def test_a_lane_says_how_much_waits() -> None:
     assert (len(lane), lane.waiting_bytes) == (2, len(event(1)) + len(change("a", 1)))
     lane.take(10_000)
     assert (len(lane), lane.waiting_bytes) == (0, 0)
+
+
+# --- streams and calls ---------------------------------------------------------------------------
+
+
+def piece(id_: int, size: int = 0, kind: Kind = Kind.ITEM) -> bytes:
+    return encode(Frame(kind=kind, id=id_, payload=b"x" * size))
+
+
+def ids(data: list[Raw]) -> list[int]:
+    return [
+        decode(item).id for item in split(Assembly(MIB), b"".join(data)) if isinstance(item, bytes)
+    ]
+
+
+def test_streams_stand_between_urgent_frames_and_events_while_paused() -> None:
+    outbox, _ = paused(Limits())
+    outbox.events.append(encode(Frame(kind=Kind.EVENT, id=3, name=b"a")))
+    outbox.bulk.extend((piece(2),))
+    outbox.urgent.append(piece(1, kind=Kind.PONG))
+    assert outbox.waiting[0] == 3
+    assert ids(outbox.take()) == [1, 2, 3]
+    assert outbox.take() == []
+    assert outbox.bulk is outbox.urgent
+
+
+def test_streams_are_written_a_portion_at_a_time() -> None:
+    outbox, _ = paused(Limits())
+    for id_ in range(1, 11):
+        outbox.bulk.extend((piece(id_, 20_000),))
+    first = ids(outbox.take())
+    outbox.urgent.append(piece(99, kind=Kind.PONG))
+    second = ids(outbox.take())
+    assert first == [1, 2, 3, 4]
+    assert second == [99, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("limits", [{"outbox_frames_max": 3}, {"outbox_bytes_max": 300}])
+def test_streams_that_pile_up_are_reported_once(limits: dict[str, int]) -> None:
+    outbox, full = paused(Limits(**limits))
+    for id_ in range(1, 20):
+        outbox.bulk.extend((piece(id_, 70),))
+    assert full.times == 1
+    assert outbox.waiting[0] == 4
+
+
+@pytest.mark.parametrize("is_paused", [True, False])
+def test_calls_that_nobody_wrote_can_be_taken_back(is_paused: bool) -> None:
+    outbox = Outbox(Limits(), Full())
+    if is_paused:
+        outbox.pause()
+    call = Frame(
+        kind=Kind.CALL, id=7, name=b"agent.fetch", stamp=b"me@i1", payload=b"p", head=b"{}"
+    )
+    large = encode(Frame(kind=Kind.CALL, id=8, name=b"a.b", payload=b"y" * 500, coding=2))
+    outbox.urgent.append(piece(1, kind=Kind.PONG))
+    outbox.urgent.append(encode(call))
+    outbox.urgent += (large[:40], memoryview(large)[40:])
+    outbox.urgent.append(encode(Frame(kind=Kind.CALL, id=0, name=b"a.told")))
+    outbox.urgent.append(piece(2, kind=Kind.CANCEL))
+    taken = outbox.recall()
+    assert set(taken) == {7, 8}
+    assert taken[7] == (0x0100, b"\x02\0{}p")
+    assert taken[8] == (2, b"y" * 500)
+    left = [decode(bytes(frame)) for frame in outbox.take()]
+    assert [(frame.kind, frame.id) for frame in left] == [
+        (Kind.PONG, 1), (Kind.CALL, 0), (Kind.CANCEL, 2),
+    ]  # fmt: skip
+    assert outbox.recall() == {}

@@ -39,14 +39,26 @@ def test_providing_makes_a_peer_a_service_and_names_it() -> None:
         {"commands": [{"name": "a." * 90 + "b", "doc": "x"}, {"name": "x" * 64 + ".a" * 68}]},
         {"commands": [{"name": "a", "timeout_ms": -1}]},
         {"commands": [{"name": "a", "timeout_ms": 2**32}]},
-        {"commands": [{"name": "a", "concurrency": 2}]},
-        {"commands": [{"name": "a", "reply": "stream"}]},
-        {"commands": [{"name": "a", "policy": "random"}]},
-        {"commands": [{"name": "a", "mode": "broadcast"}]},
-        {"commands": [{"name": "a", "internal": True}]},
+        {"commands": [{"name": "a", "concurrency": -1}]},
+        {"commands": [{"name": "a", "concurrency": "2"}]},
+        {"commands": [{"name": "a", "waiting_max": -1}]},
+        {"commands": [{"name": "a", "reply": "streams"}]},
+        {"commands": [{"name": "a", "policy": "fair"}]},
+        {"commands": [{"name": "a", "mode": "queue"}]},
+        {"commands": [{"name": "a", "mode": "broadcast", "reply": "stream"}]},
+        {"commands": [{"name": "a", "mode": "broadcast", "upload": True}]},
+        {"commands": [{"name": "a", "reply": "ack", "upload": True}]},
+        {"commands": [{"name": "a", "reply": "none", "upload": True}]},
         {"commands": [{"name": "a", "queue": True}]},
-        {"commands": [{"name": "a", "serial": True}]},
-        {"commands": [{"name": "a", "allow_from": ["x"]}]},
+        {"commands": [{"name": "a", "serial": 5}]},
+        {"commands": [{"name": "a", "allow_from": ["x y"]}]},
+        {"allow_from": ["role:"]},
+        {"connect_to": [""]},
+        {"policy": "fair"},
+        {"concurrency": -1},
+        {"weight": 0},
+        {"weight": 1_000_001},
+        {"replaces": "i0"},
         {"commands": "fetch"},
         {"emits": ["a b"]},
         {"emits": ["$askr.x"]},
@@ -62,6 +74,28 @@ def test_what_cannot_be_provided_is_refused(members: dict[str, Any]) -> None:
     assert not agent.session.instances
 
 
+@pytest.mark.parametrize(
+    "members",
+    [{"commands": [{"name": "a", "reply": reply}]} for reply in ("none", "ack", "value", "stream")]
+    + [
+        {"commands": [{"name": "a", "policy": policy}], "policy": policy}
+        for policy in ("round_robin", "least", "random", "hash", "first", "weighted")
+    ]
+    + [
+        {"commands": [{"name": "a", "mode": "broadcast", "reply": "ack"}]},
+        {"commands": [{"name": "a", "concurrency": 2, "waiting_max": 0}], "concurrency": 3},
+        {"commands": [{"name": "a", "internal": True, "serial": "argument", "idempotent": True}]},
+        {"commands": [{"name": "a", "reply": "stream", "upload": True}]},
+        {"commands": [{"name": "a", "allow_from": ["role:ops", "billing"]}], "weight": 7},
+        {"allow_from": ["role:ops"], "connect_to": ["store"]},
+    ],
+)
+def test_what_can_be_provided_is_taken(members: dict[str, Any]) -> None:
+    agent = Desk().join()
+    provide(agent, **members)
+    assert agent.kinds() == [Kind.PROVIDED]
+
+
 def test_the_bounds_of_a_registration_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "REGISTRY_BYTES_MAX", 300)
     monkeypatch.setattr(registry, "COMMANDS_PER_SERVICE_MAX", 2)
@@ -73,6 +107,36 @@ def test_the_bounds_of_a_registration_are_kept(monkeypatch: pytest.MonkeyPatch) 
     for id_, service in enumerate(("a", "b", "c"), 1):
         provide(agent, id_, service=service)
     assert agent.fails() == {3: "limit_exceeded"}
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"reply": "value"},
+        {"reply": "ack"},
+        {"mode": "broadcast"},
+        {"reply": "stream", "upload": True},
+    ],
+)
+def test_one_service_has_one_way_to_answer_a_command(declared: dict[str, Any]) -> None:
+    desk = Desk()
+    spec = {"name": "a"} | declared
+    one = desk.offer("agent", spec)
+    other = desk.join("agent")
+    for id_, theirs in enumerate(
+        ({"reply": "none"}, {"reply": "none", "mode": "broadcast"}), start=1
+    ):
+        provide(other, id_, commands=[{"name": "a"} | theirs])
+        (refused,) = other.heard()
+        assert body(refused)["code"] == "bad_request"
+        assert "agent@i0" in body(refused)["message"]
+    provide(other, 3, commands=[{"name": "b", "reply": "none"}, spec])
+    assert other.kinds() == [Kind.PROVIDED]
+    provide(one, 4, Kind.UPDATE, commands=[{"name": "a", "reply": "none"}])
+    assert one.fails() == {4: "bad_request"}
+    other.lose()
+    provide(one, 5, Kind.UPDATE, commands=[{"name": "a", "reply": "none"}])
+    assert one.kinds() == [Kind.PROVIDED], "alone it may change its mind"
 
 
 def test_a_service_is_provided_once_and_changed_by_update() -> None:

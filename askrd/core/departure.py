@@ -1,0 +1,43 @@
+"""How the daemon goes away: it tells everybody, hears what was said before they knew, and says goodbye."""
+
+from __future__ import annotations
+
+from askrd.core import membership
+from askrd.core.session import Phase
+from askrd.core.switchboard import Switchboard
+from askrd.wire.frames import Kind
+
+
+def begin(board: Switchboard, grace_ms: int) -> None:
+    """Takes no new commands from now on and tells every peer to go elsewhere.
+
+    The ping behind it is answered by who has read of it: nothing that was sent before is overheard.
+    """
+    board.grace_ms = max(1, grace_ms)
+    for session in board.sessions:
+        if session.phase is Phase.OPEN:
+            body = {"reason": "the daemon is shutting down", "grace_ms": grace_ms}
+            board.tell(session, Kind.DRAIN, 0, body)
+            board.tell(session, Kind.PING)
+    for session in [session for session in board.sessions if session.is_away]:
+        membership.leave(board, session, "the daemon is shutting down")
+
+
+def uninformed(board: Switchboard) -> int:
+    """Counts sessions that have not read yet that the daemon is going away.
+
+    What they asked before that is still to come; peers that need not answer pings do not count.
+    """
+    return sum(
+        not session.knows_drain
+        for session in board.sessions
+        if session.phase is Phase.OPEN and session.is_held_to_pings and session.is_ready
+    )
+
+
+def say_goodbye(board: Switchboard, reason: str) -> None:
+    """Says goodbye to every session and has its connection closed."""
+    for session in board.sessions:
+        if session.phase < Phase.CLOSING:
+            board.tell(session, Kind.BYE, 0, {"reason": reason})
+            board.close(session, 4000, reason)
