@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from askrd.sdk.context import Caller as Caller, Context as Context
     from askrd.sdk.errors import CannotConnect as CannotConnect
     from askrd.sdk.middleware import Passage as Passage
-    from askrd.sdk.values import Event as Event, Gap as Gap
+    from askrd.sdk.streams import Stream as Stream
+    from askrd.sdk.surveys import Survey as Survey
+    from askrd.sdk.upload import Upload as Upload
+    from askrd.sdk.values import Event as Event, Gap as Gap, Row as Row
     from askrd.wire.errors import (
         AskrError as AskrError,
         BadRequest as BadRequest,
@@ -60,6 +63,10 @@ _HOMES = {
     "Event": "askrd.sdk.values",
     "Gap": "askrd.sdk.values",
     "Passage": "askrd.sdk.middleware",
+    "Row": "askrd.sdk.values",
+    "Stream": "askrd.sdk.streams",
+    "Survey": "askrd.sdk.surveys",
+    "Upload": "askrd.sdk.upload",
 }
 _ERRORS = (
     "AskrError", "BadRequest", "Busy", "CommandAmbiguous", "CommandCancelled", "CommandError",

@@ -6,20 +6,20 @@ neither asyncio nor, unless it is spoken, WebSocket.
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from askrd.sdk.answers import emitted_in, guard_of, outcome_in, ttl_ms_of
+from askrd.sdk.answers import emitted_in
 from askrd.sdk.blocking import READY_TIMEOUT_S, Answer, BlockingConnection
+from askrd.sdk.blocking_commanding import Commanding
 from askrd.sdk.blocking_readers import EventReader
 from askrd.sdk.blocking_state import State
-from askrd.sdk.composition import head_bytes
 from askrd.sdk.conversation import ANSWER_TIMEOUT_S, Conversation
 from askrd.sdk.errors import refuse_unbuilt
 from askrd.sdk.shape import said
-from askrd.sdk.values import Emitted, Event, Gap, Outcome
+from askrd.sdk.values import Emitted, Event, Gap
 from askrd.sdk.where import find
 from askrd.wire.bodies import Welcome
 from askrd.wire.errors import ConnectionLost, DeadlineExceeded
@@ -36,11 +36,11 @@ def log(what: object) -> None:
     logging.getLogger("askrd.sdk").warning("%s", what)
 
 
-class Client:
+class Client(Commanding):
     """A program connected to the daemon as a terminal; any thread may use it at any time.
 
-    It comes back by itself after a lost connection, listens again to what it listened to, and
-    fails what was under way with `ConnectionLost`.
+    It comes back by itself after a lost connection and goes on where it was. When it cannot, it
+    listens again to what it listened to and fails what was under way with `ConnectionLost`.
 
     Attributes:
         state: the connected state.
@@ -48,7 +48,7 @@ class Client:
             the log says so.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one is there to be refused
         self,
         url: str | None = None,
         *,
@@ -59,6 +59,7 @@ class Client:
         reconnect: bool = True,
         connect_timeout: float = CONNECT_TIMEOUT_S,
         answer_timeout: float = ANSWER_TIMEOUT_S,
+        connections: int = 1,
         on_connected: Callable[[Welcome], None] | None = None,
         on_disconnected: Callable[[ConnectionLost], None] | None = None,
     ) -> None:
@@ -74,15 +75,21 @@ class Client:
             reconnect: whether to come back by itself.
             connect_timeout: seconds that one attempt may take.
             answer_timeout: seconds that the daemon may take to answer what it answers itself.
+            connections: only 1; `askrd.Client` keeps several.
             on_connected: called with the daemon's `Welcome`, every time a connection begins. It
                 and the next one run in the client's own thread and must not ask the daemon.
             on_disconnected: called with the `ConnectionLost`, every time one breaks.
 
         Raises:
             BadRequest: the URL, the workspace or the name is wrong.
-            TypeError: ``key_file`` was given.
+            TypeError: ``key_file`` was given, or several ``connections``.
         """
         refuse_unbuilt("Client", key_file=key_file)
+        if connections != 1:
+            raise TypeError(
+                f"connections={connections}: the blocking client has one connection; "
+                "askrd.Client and Askr keep several"
+            )
         where = find(url, workspace)
         conversation = Conversation(
             name=check_word(name or "client", "peer"), kind=kind, workspace=where.workspace
@@ -142,85 +149,6 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    # --- commands ---------------------------------------------------------------------------
-
-    def send(
-        self,
-        target: str,
-        payload: Any = None,
-        *,
-        timeout: float | None = None,
-        headers: Mapping[str, str] | None = None,
-        as_: Any = None,
-        key: None = None,
-        idempotency_key: None = None,
-        wait: None = None,
-    ) -> Any:
-        """Sends a command and returns its value.
-
-        Ctrl-C cancels the command, on the daemon and at its handler, before it is raised.
-
-        Args:
-            target: an address: ``fetch``, ``agent.fetch``, ``agent@k3Tz9a.fetch``, ``$askr.peers``.
-            payload: any JSON value, bytes, or None; an object becomes keyword arguments.
-            timeout: seconds it may take; None = the service's default, else 30.
-            headers: strings by name, carried to the handler.
-            as_: a type to decode and check the value as.
-            key: not built yet; giving it is refused.
-            idempotency_key: not built yet; giving it is refused.
-            wait: not built yet; giving it is refused.
-
-        Raises:
-            CommandError: the handler answered with an error.
-            AskrError: the command failed otherwise; the code says how.
-            TypeError: an argument was given that is not built yet; nothing was sent.
-        """
-        refuse_unbuilt("send", key=key, idempotency_key=idempotency_key, wait=wait)
-        return self.call(target, payload, timeout=timeout, headers=headers, as_=as_).value
-
-    def call(
-        self,
-        target: str,
-        payload: Any = None,
-        *,
-        timeout: float | None = None,
-        headers: Mapping[str, str] | None = None,
-        as_: Any = None,
-        key: None = None,
-        idempotency_key: None = None,
-        wait: None = None,
-    ) -> Outcome:
-        """Sends a command and returns its value with who gave it and how long it took.
-
-        Arguments and errors are those of `send`.
-        """
-        refuse_unbuilt("call", key=key, idempotency_key=idempotency_key, wait=wait)
-        data, coding = said(payload)
-        head = head_bytes(headers)
-        ttl_ms = ttl_ms_of(timeout)
-        answer = Answer()
-        connection = self._connection
-        id_, start = 0, time.monotonic()
-        try:
-            with connection.talking(timeout) as conversation:
-                start = time.monotonic()
-                id_ = conversation.call(
-                    target,
-                    data,
-                    coding,
-                    answer,
-                    ttl_ms=ttl_ms,
-                    head=head,
-                    guard_at=guard_of(start, timeout),
-                )
-            frame = answer.wait()
-        except KeyboardInterrupt:
-            if id_:
-                with connection.quietly() as conversation:
-                    conversation.cancel(id_)
-            raise
-        return outcome_in(frame, as_, (time.monotonic() - start) * 1000)
 
     # --- events -----------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import TextIO
 
 from askrd.sdk.client import Client
 from askrd.sdk.service import Command, Service
+from askrd.sdk.terms import ReplyMode
 from askrd.wire.bodies import Welcome
 from askrd.wire.errors import ConnectionLost
 
@@ -37,8 +38,8 @@ class Announcer:
         rows: list[tuple[str, str]] = []
         for service in services:
             rows += [
-                (_printable(f"{service.name}.{name}({_parameters(command)})"), _first(command.doc))
-                for name, command in service.commands.items()
+                (_printable(f"{service.name}.{_signed(command)}"), _first(command.doc))
+                for command in service.commands.values()
             ]
             said = service.provision()
             rows += [(f"emits {_event(spec)}", "") for spec in said.emits]
@@ -77,6 +78,12 @@ class Announcer:
         print(line, file=self._stream, flush=True)
 
 
+def _signed(command: Command) -> str:
+    """Returns a command as ``name(parameters)``, and what it gives unless that is a value."""
+    gives = "" if command.reply is ReplyMode.VALUE else f" -> {command.reply}"
+    return f"{command.name}({_parameters(command)}){gives}"
+
+
 def _parameters(command: Command) -> str:
     shown = []
     parameters = inspect.signature(command.function).parameters
@@ -85,6 +92,8 @@ def _parameters(command: Command) -> str:
         shown.append(name if default is inspect.Parameter.empty else f"{name}={default!r}")
     if command.signature.takes_any_name:
         shown.append("...")
+    if command.signature.upload_name:
+        shown.append(f"{command.signature.upload_name}: upload")
     return ", ".join(shown)
 
 

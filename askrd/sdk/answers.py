@@ -1,14 +1,16 @@
 """Reads the daemon's answers into values, and prepares what both kinds of client send."""
 
+from collections.abc import Callable
 from typing import Any
 
-from askrd.sdk.conversation import GRACE_S
+import msgspec
+
 from askrd.sdk.keys import options_of
-from askrd.sdk.requests import NEVER
-from askrd.sdk.values import Emitted, Entry, Outcome, read_payload, sender_of
+from askrd.sdk.requests import GRACE_S, NEVER, error_of
+from askrd.sdk.values import Emitted, Entry, Outcome, Row, read_payload, sender_of
 from askrd.wire import bodies
-from askrd.wire.errors import BadRequest
-from askrd.wire.frames import Frame
+from askrd.wire.errors import AskrError, BadRequest
+from askrd.wire.frames import FLAG_KEPT, Frame, Kind
 from askrd.wire.limits import TTL_MS_MAX
 
 
@@ -40,7 +42,41 @@ def outcome_in(frame: Frame, as_: Any, ms: float) -> Outcome:
         SchemaInvalid: its payload is not JSON, or does not fit ``as_``.
     """
     service, instance = sender_of(frame.stamp)
-    return Outcome(read_payload(frame, as_), service, instance, frame.id, ms)
+    kept = bool(frame.flags & FLAG_KEPT)
+    return Outcome(read_payload(frame, as_), service, instance, frame.id, ms, kept)
+
+
+def without_value(outcome: Outcome) -> Outcome:
+    """Returns who took a command of which no value is wanted."""
+    return msgspec.structs.replace(outcome, value=None)
+
+
+def row_in(frame: Frame, as_: Any, ms: float) -> Row:
+    """Reads what one member of a survey answered; a value that does not fit is its failure."""
+    service, instance = sender_of(frame.stamp)
+    if frame.kind == Kind.FAIL:
+        return Row(service, instance, ok=False, error=error_of(frame), ms=ms)
+    try:
+        return Row(service, instance, ok=True, value=read_payload(frame, as_), ms=ms)
+    except AskrError as exc:
+        exc.instance = f"{service}@{instance}"
+        return Row(service, instance, ok=False, error=exc, ms=ms)
+
+
+def progress_reader(on_progress: Callable[[Any], None] | None) -> Callable[[Frame], None] | None:
+    """Returns what takes `progress` frames for a function that takes their values."""
+    if on_progress is None:
+        return None
+    return lambda frame: on_progress(read_payload(frame))
+
+
+def summary_in(frame: Frame) -> bodies.Summary:
+    """Reads the outcome of a survey.
+
+    Raises:
+        BadRequest: the daemon said something else.
+    """
+    return bodies.load(bodies.Summary, frame.payload, "the outcome of a survey")
 
 
 def emitted_in(frame: Frame) -> Emitted:

@@ -1,8 +1,9 @@
 """What an agent asks and tells: the same verbs as a client, through its own connection."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any, Unpack, cast
 
 import msgspec
 
@@ -10,11 +11,16 @@ from askrd.sdk.client import Client
 from askrd.sdk.context import CURRENT
 from askrd.sdk.errands import errand
 from askrd.sdk.errors import refuse_unbuilt
+from askrd.sdk.inquiry import Inquiry
 from askrd.sdk.middleware import Middleware, Passage, PassageKind, pass_through
 from askrd.sdk.readers import EventReader
 from askrd.sdk.shape import Shape
 from askrd.sdk.state import State
+from askrd.sdk.streams import Stream
+from askrd.sdk.surveys import Survey
 from askrd.sdk.values import Emitted, Outcome
+from askrd.sdk.wishes import CallWishes, SendWishes, StreamWishes, SurveyWishes, TellWishes
+from askrd.wire.errors import BadRequest
 from askrd.wire.frames import Coding
 
 
@@ -47,77 +53,105 @@ class Asking(ABC):
         return self._client.state
 
     def send(
-        self,
-        target: str,
-        payload: Any = None,
-        *,
-        timeout: float | None = None,
-        headers: Mapping[str, str] | None = None,
-        as_: Any = None,
-        key: None = None,
-        idempotency_key: None = None,
-        wait: None = None,
+        self, target: str, payload: Any = None, **how: Unpack[SendWishes]
     ) -> Coroutine[Any, Any, Any]:
         """Sends a command; await it for the value. Arguments and errors as for `Client.send`."""
-        refuse_unbuilt("send", key=key, idempotency_key=idempotency_key, wait=wait)
-        return errand("send", target, self._send(target, payload, timeout, headers, as_))
+        return errand("send", target, self._send(target, payload, how))
 
-    async def _send(
-        self,
-        target: str,
-        payload: Any,
-        timeout: float | None,
-        headers: Mapping[str, str] | None,
-        as_: Any,
-    ) -> Any:
+    async def _send(self, target: str, payload: Any, how: SendWishes) -> Any:
         if self._around:
-            return (await self._call(target, payload, timeout, headers, as_)).value
-        return await self._client.send(target, payload, timeout=timeout, headers=headers, as_=as_)
+            return (await self._call(target, payload, how)).value
+        return await self._client.send(target, payload, **how)
 
     def call(
-        self,
-        target: str,
-        payload: Any = None,
-        *,
-        timeout: float | None = None,
-        headers: Mapping[str, str] | None = None,
-        as_: Any = None,
-        key: None = None,
-        idempotency_key: None = None,
-        wait: None = None,
+        self, target: str, payload: Any = None, **how: Unpack[CallWishes]
     ) -> Coroutine[Any, Any, Outcome]:
         """Sends a command; await it for the value with who gave it and how long it took."""
-        refuse_unbuilt("call", key=key, idempotency_key=idempotency_key, wait=wait)
-        return errand("call", target, self._call(target, payload, timeout, headers, as_))
+        return errand("call", target, self._call(target, payload, how))
 
-    async def _call(
+    async def _call(self, target: str, payload: Any, how: SendWishes | CallWishes) -> Outcome:
+        async def ask(passage: Passage) -> Outcome:
+            wanted = cast("CallWishes", {**how, "headers": passage.headers})
+            return await self._client.call(target, passage.payload, **wanted)
+
+        return await self._passed(target, payload, how.get("headers"), ask)
+
+    def tell(
+        self, target: str, payload: Any = None, **how: Unpack[TellWishes]
+    ) -> Coroutine[Any, Any, Outcome]:
+        """Sends a command of which nothing is wanted back; arguments as for `Client.tell`."""
+        return errand("tell", target, self._tell(target, payload, how))
+
+    async def _tell(self, target: str, payload: Any, how: TellWishes) -> Outcome:
+        async def ask(passage: Passage) -> Outcome:
+            wanted = cast("TellWishes", {**how, "headers": passage.headers})
+            return await self._client.tell(target, passage.payload, **wanted)
+
+        return await self._passed(target, payload, how.get("headers"), ask)
+
+    async def _passed(
         self,
         target: str,
         payload: Any,
-        timeout: float | None,
         headers: Mapping[str, str] | None,
-        as_: Any,
+        ask: Callable[[Passage], Awaitable[Outcome]],
     ) -> Outcome:
+        """Sends a command through the middleware."""
         answers: list[Outcome] = []
 
         async def inner(passage: Passage) -> Any:
-            answer = await self._client.call(
-                target, passage.payload, timeout=timeout, headers=passage.headers, as_=as_
-            )
-            answers.append(answer)
-            return answer.value
+            answers.append(await ask(passage))
+            return answers[-1].value
 
-        passage = Passage(
+        passage = self._passage(target, payload, headers)
+        value = await pass_through(self._around, passage, inner)
+        if not answers:
+            return Outcome(value, "", "", 0, 0.0)
+        return msgspec.structs.replace(answers[-1], value=value)
+
+    def survey(self, target: str, payload: Any = None, **how: Unpack[SurveyWishes]) -> Survey:
+        """Asks every instance that the address fits; arguments and use as for `Client.survey`.
+
+        For the middleware it is a send that is over, without a value, as soon as it was sent; so
+        is a stream.
+        """
+        survey = self._client.survey(target, payload, **how)
+        return survey.pass_through(partial(self._open, payload)) if self._around else survey
+
+    def stream(self, target: str, payload: Any = None, **how: Unpack[StreamWishes]) -> Stream:
+        """Returns an iterator of the items of a command; all as for `Client.stream`."""
+        stream = self._client.stream(target, payload, **how)
+        return stream.pass_through(partial(self._open, payload)) if self._around else stream
+
+    async def _open(
+        self, payload: Any, inquiry: Inquiry, ask: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Begins a survey or a stream through the middleware."""
+        is_asked = False
+
+        async def inner(passage: Passage) -> None:
+            nonlocal is_asked
+            inquiry.say(passage.payload, passage.headers)
+            is_asked = True
+            await ask()
+
+        await pass_through(
+            self._around, self._passage(inquiry.target, payload, inquiry.headers), inner
+        )
+        if not is_asked:
+            raise BadRequest(
+                f"a middleware did not call on for '{inquiry.target}'; it may answer a send by "
+                "itself, but no survey and no stream"
+            )
+
+    def _passage(self, target: str, payload: Any, headers: Mapping[str, str] | None) -> Passage:
+        return Passage(
             kind=PassageKind.SEND,
             name=target,
             payload=payload,
             headers=dict(headers or {}),
             context=CURRENT.get(),
         )
-        value = await pass_through(self._around, passage, inner)
-        if not answers:
-            return Outcome(value, "", "", 0, 0.0)
-        return msgspec.structs.replace(answers[-1], value=value)
 
     def emit(
         self, event: str, payload: Any = None, *, confirm: bool = False, retain: None = None

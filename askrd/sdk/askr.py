@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 from askrd.sdk.announcing import Announcer
 from askrd.sdk.asking import Asking
@@ -20,6 +20,8 @@ from askrd.sdk.reconnect import FINAL, delays
 from askrd.sdk.service import Service
 from askrd.sdk.shape import Shape
 from askrd.sdk.signature import Function
+from askrd.sdk.spares import check_connections
+from askrd.sdk.terms import GivenTerms, ServiceTerms
 from askrd.sdk.timers import Timers
 from askrd.sdk.transport import Dial, dial as dial_socket
 from askrd.wire.errors import AskrError, BadRequest
@@ -54,6 +56,7 @@ class Askr(Service, Asking):
         tags: Mapping[str, str] | None = None,
         key_file: None = None,
         connections: int = 1,
+        **terms: Unpack[GivenTerms],
     ) -> None:
         """Prepares; nothing is connected before `run`, `serve` or ``async with``.
 
@@ -66,15 +69,19 @@ class Askr(Service, Asking):
             doc: what it is for.
             tags: facts by which instances can be told apart.
             key_file: not built yet; giving it is refused. The daemon asks for no key.
-            connections: not built yet; 1 is all there is.
+            connections: how many to keep, 1 to 4; when one dies another goes on.
+            **terms: of the service: ``policy``, ``concurrency``, ``weight``, ``allow_from`` and
+                ``connect_to``, see `ServiceTerms`.
 
         Raises:
-            BadRequest: the name breaks the grammar.
+            BadRequest: the name breaks the grammar, or a term is none of those it may be.
             TypeError: an argument was given that is not built yet.
+            ValueError: ``connections`` is not 1 to 4.
         """
-        several = None if connections == 1 else connections
-        refuse_unbuilt("Askr", key_file=key_file, connections=several)
-        super().__init__(name, version=version, doc=doc, tags=tags)
+        refuse_unbuilt("Askr", key_file=key_file)
+        check_connections(connections)
+        self._connections = connections
+        super().__init__(name, version=version, doc=doc, tags=tags, terms=ServiceTerms(**terms))
         self._where = (url, workspace)
         self._services: dict[str, Service] = {name: self}
         self._listeners: list[Listener] = []
@@ -90,16 +97,24 @@ class Askr(Service, Asking):
     # --- what it offers and hears -----------------------------------------------------------
 
     def service(
-        self, name: str, *, version: str = "", doc: str = "", tags: Mapping[str, str] | None = None
+        self,
+        name: str,
+        *,
+        version: str = "",
+        doc: str = "",
+        tags: Mapping[str, str] | None = None,
+        **terms: Unpack[GivenTerms],
     ) -> Service:
-        """Returns another service on the same connection.
+        """Returns another service on the same connection; arguments are those of `Askr`.
 
         Raises:
-            BadRequest: the agent has a service of that name, or the name breaks the grammar.
+            BadRequest: the agent has a service of that name, the name breaks the grammar, or a
+                term is none of those it may be.
         """
         if name in self._services:
             raise BadRequest(f"'{self.name}' has a service '{name}' already; use that one")
-        made = self._services[name] = Service(name, version=version, doc=doc, tags=tags)
+        made = Service(name, version=version, doc=doc, tags=tags, terms=ServiceTerms(**terms))
+        self._services[name] = made
         made.on_change = self._offer
         self._offer(made)
         return made
@@ -298,7 +313,7 @@ class Askr(Service, Asking):
         url, workspace = self._where
         self._thread = threading.get_ident()
         self._life = Life(
-            Voice(elsewhere or url, workspace, self.name, dial=dial),
+            Voice(elsewhere or url, workspace, self.name, dial=dial, connections=self._connections),
             name=self.name,
             services=self._services,
             listeners=self._listeners,

@@ -40,7 +40,7 @@ class Answer:
         self._lock = threading.Lock()
         self._lock.acquire()
         self._frame: Frame | None = None
-        self._error: AskrError | None = None
+        self._error: BaseException | None = None
 
     def done(self) -> bool:
         """Says whether it was kept or broken."""
@@ -51,7 +51,7 @@ class Answer:
         self._frame = frame
         self._lock.release()
 
-    def set_exception(self, error: AskrError, /) -> None:
+    def set_exception(self, error: BaseException, /) -> None:
         """Takes the failure and wakes the thread."""
         self._error = error
         self._lock.release()
@@ -91,12 +91,13 @@ class BlockingConnection:
     ) -> None:
         """Prepares; nothing is dialled before `open`."""
         self.conversation = conversation
+        conversation.exchange.may_wait = reconnect
         self.changed = threading.Condition(threading.Lock())
         self.address: DaemonAddress | None = None
         self.on_connected: Callable[[Welcome], None] | None = None
         self.on_disconnected: Callable[[ConnectionLost], None] | None = None
         self._find = find
-        self._reconnect = reconnect
+        self._reconnect = conversation.exchange.returns = reconnect
         self._connect_timeout_s = connect_timeout_s
         self._link: SocketLink | None = None
         self._thread: threading.Thread | None = None
@@ -256,7 +257,7 @@ class BlockingConnection:
         data = link.receive()
         while data:
             try:
-                self.conversation.receive(link.framing.receive(data), now)
+                link.hear(self.conversation, data, now)
             except AskrError as exc:
                 return f"the other side does not speak askr/1: {exc.message}"
             link.send(link.framing.answer())
@@ -284,7 +285,7 @@ class BlockingConnection:
 
     def _comes_back(self, reason: str) -> AskrError | None:
         """Connects again; returns the error when that is not to be."""
-        link = self._drop(reason)
+        link = self._drop(reason, may_return=self._reconnect)
         error = lost(reason)
         if self.on_disconnected is not None:
             self.on_disconnected(error)
@@ -293,7 +294,7 @@ class BlockingConnection:
         import random
 
         for delay_s in delays(random.Random()):  # noqa: S311  # jitter is no secret
-            if self._stopping.wait(delay_s):
+            if self._is_stopped_within(delay_s):
                 return lost("the client was closed")
             try:
                 self._attempt()
@@ -302,6 +303,16 @@ class BlockingConnection:
                 if exc.code in FINAL:
                     return exc
         return error
+
+    def _is_stopped_within(self, delay_s: float) -> bool:
+        """Waits, and keeps the clock of what waits for a connection; True when it is the end."""
+        until = time.monotonic() + delay_s
+        while (left_s := until - time.monotonic()) > 0:
+            if self._stopping.wait(min(left_s, TICK_S)):
+                return True
+            with self.changed:
+                self.conversation.tick(time.monotonic())
+        return False
 
     # --- one connection ---------------------------------------------------------------------
 
@@ -333,18 +344,18 @@ class BlockingConnection:
             self.on_connected(welcome)
         return welcome
 
-    def _drop(self, reason: str) -> SocketLink:
+    def _drop(self, reason: str, *, may_return: bool) -> SocketLink:
         with self.changed:
             link, self._link = self._link, None
             assert link is not None
             link.close()
-            self.conversation.lost(reason)
+            self.conversation.lost(reason, may_return=may_return and link.framing.may_return)
             self.changed.notify_all()
         return link
 
     def _end(self, error: AskrError) -> None:
         if self._link is not None:
-            self._drop(error.message)
+            self._drop(error.message, may_return=False)
         with self.changed:
             self._ended = error
             self.conversation.end(error)

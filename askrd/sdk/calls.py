@@ -1,12 +1,16 @@
 """One command that is being answered: cheap to make, told in full when its handler asks."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from askrd.sdk.context import Caller, Context
+from askrd.sdk.outflow import Outflow
 from askrd.sdk.service import Command
+from askrd.sdk.terms import ReplyMode
+from askrd.sdk.upload import Upload
 from askrd.sdk.values import headers_of, sender_of
 from askrd.wire.errors import AskrError
 from askrd.wire.frames import Frame
@@ -21,6 +25,10 @@ class Side(Protocol):
         """Tells the caller how far a command is."""
         ...
 
+    def keep(self, call: "Call", work: Awaitable[Any], /) -> asyncio.Future[Any]:
+        """Starts work that outlives a cancelled command."""
+        ...
+
 
 @dataclass(slots=True)
 class Route:
@@ -30,6 +38,7 @@ class Route:
         address: `service.command`.
         service: the part in front of the dot.
         command: what carries it out.
+        is_plain: whether that is one question and one answer.
         may_wait: whether a handler has waited for something, so that the next may wait too.
     """
 
@@ -37,6 +46,7 @@ class Route:
     service: str
     command: Command
     may_wait: bool
+    is_plain: bool = True
 
 
 class Call(Context):
@@ -50,11 +60,27 @@ class Call(Context):
         task: what cancels its handler while that waits; None before and after.
         stopped_because: why it was cancelled: `caller`, `deadline` and the like, or empty.
         refusal: the error this side raised itself, which may cross as it is.
+        mode: what the caller gets.
+        is_free: whether it runs on its own: the caller has all it gets, and cancels it no more.
+        is_flowing: whether something was streamed, so that only silence ends it.
+        is_gathered: whether what comes up is the rest of its payload.
+        upload: what the caller sends meanwhile, if anything.
+        outflow: what the caller has given credit to, if anything.
+        thread: done when the plain function that carries it out has ended; None before it began.
     """
 
     task: asyncio.Task[None] | None = None
     stopped_because = ""
     refusal: AskrError | None = None
+    mode = ReplyMode.VALUE
+    is_free = False
+    is_flowing = False
+    is_gathered = False
+    upload: Upload[Any] | None = None
+    outflow: Outflow | None = None
+    thread: Future[None] | None = None
+    _trace = ""
+    _nested = None
 
     def __init__(
         self,
@@ -78,6 +104,11 @@ class Call(Context):
         self._side = side
         self._arrived = arrived
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the command was cancelled."""
+        return bool(self.stopped_because)
+
     def __getattr__(self, name: str) -> Any:
         """Fills in what was not told yet."""
         if name not in _UNTOLD:
@@ -87,12 +118,13 @@ class Call(Context):
         self.service = route.service
         self.command = route.command.name
         self.caller = Caller(*sender_of(frame.stamp))
-        self.id = frame.id
+        self.id = max(0, frame.id)
         self.headers = headers_of(frame)
         self.hops = frame.hops
         self.received_ms = int(self._arrived[1] * 1000)
         self.clock = side.clock
         self.tell = lambda payload: side.progress(frame, payload)
+        self.keep = lambda work: side.keep(self, work)
         self._correlation = ""
         return getattr(self, name)
 
@@ -100,6 +132,6 @@ class Call(Context):
 _UNTOLD = frozenset(
     {
         "service", "command", "caller", "id", "headers", "hops", "received_ms", "clock", "tell",
-        "_correlation",
+        "keep", "_correlation",
     }
 )  # fmt: skip

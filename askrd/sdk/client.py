@@ -1,37 +1,35 @@
 """The asynchronous client: what a program that asks and listens is written with."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from askrd.sdk.answers import emitted_in, guard_of, outcome_in, ttl_ms_of
+from askrd.sdk.answers import emitted_in
 from askrd.sdk.callbacks import Callbacks
-from askrd.sdk.composition import head_bytes
+from askrd.sdk.commanding import Commanding
 from askrd.sdk.connection import CONNECT_TIMEOUT_S, READY_TIMEOUT_S, WRITE_BYTES, Connection
-from askrd.sdk.context import NOTHING_INHERITED, Inheritance, inherit
 from askrd.sdk.conversation import ANSWER_TIMEOUT_S, Conversation
 from askrd.sdk.errors import refuse_unbuilt
 from askrd.sdk.readers import EventReader, log_gap, log_trouble
 from askrd.sdk.shape import said
+from askrd.sdk.spares import check_connections
 from askrd.sdk.state import State
 from askrd.sdk.transport import Dial, dial as dial_socket
-from askrd.sdk.values import Emitted, Event, Gap, Outcome, read_payload
+from askrd.sdk.values import Emitted, Event, Gap
 from askrd.sdk.where import find
 from askrd.wire.bodies import Welcome
 from askrd.wire.errors import ConnectionLost, DeadlineExceeded
 from askrd.wire.frames import Frame
 from askrd.wire.names import check_word
 
-_NOT_GIVEN = (None, None, None)
 
-
-class Client:
+class Client(Commanding):
     """A program connected to the daemon as a terminal.
 
-    It comes back by itself after a lost connection, listens again to what it listened to, and
-    fails what was under way with `ConnectionLost`.
+    It comes back by itself after a lost connection and goes on where it was. When it cannot, it
+    listens again to what it listened to and fails what was under way with `ConnectionLost`.
 
     Attributes:
         state: the connected state.
@@ -50,6 +48,7 @@ class Client:
         name: str | None = None,
         kind: str = "terminal",
         reconnect: bool = True,
+        connections: int = 1,
         connect_timeout: float = CONNECT_TIMEOUT_S,
         answer_timeout: float = ANSWER_TIMEOUT_S,
         dial: Dial = dial_socket,
@@ -64,6 +63,7 @@ class Client:
             name: the name other peers see, a word.
             kind: `terminal` or `service`.
             reconnect: whether to come back by itself.
+            connections: how many to keep, 1 to 4; when one dies another goes on.
             connect_timeout: seconds that one attempt may take.
             answer_timeout: seconds that the daemon may take to answer what it answers itself.
             dial: how to reach the daemon; tests bring their own.
@@ -71,6 +71,7 @@ class Client:
         Raises:
             BadRequest: the URL, the workspace or the name is wrong.
             TypeError: ``key_file`` was given.
+            ValueError: ``connections`` is not 1 to 4.
         """
         refuse_unbuilt("Client", key_file=key_file)
         where = find(url, workspace)
@@ -84,6 +85,7 @@ class Client:
             dial=dial,
             reconnect=reconnect,
             connect_timeout_s=connect_timeout,
+            spares=check_connections(connections),
         )
         self._connection.on_connected = self._connected
         self._connection.on_disconnected = self._disconnected
@@ -144,105 +146,6 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
-
-    # --- commands ---------------------------------------------------------------------------
-
-    async def send(
-        self,
-        target: str,
-        payload: Any = None,
-        *,
-        timeout: float | None = None,
-        headers: Mapping[str, str] | None = None,
-        as_: Any = None,
-        key: None = None,
-        idempotency_key: None = None,
-        wait: None = None,
-    ) -> Any:
-        """Sends a command and returns its value.
-
-        Cancelling it cancels the command, on the daemon and at its handler.
-
-        Args:
-            target: an address: ``fetch``, ``agent.fetch``, ``agent@k3Tz9a.fetch``, ``$askr.peers``.
-            payload: any JSON value, bytes, or None; an object becomes keyword arguments.
-            timeout: seconds it may take; None = the service's default, else 30.
-            headers: strings by name, carried to the handler.
-            as_: a type to decode and check the value as.
-            key: not built yet; giving it is refused.
-            idempotency_key: not built yet; giving it is refused.
-            wait: not built yet; giving it is refused.
-
-        Raises:
-            CommandError: the handler answered with an error.
-            AskrError: the command failed otherwise; the code says how.
-            TypeError: an argument was given that is not built yet; nothing was sent.
-        """
-        if (key, idempotency_key, wait) != _NOT_GIVEN:
-            refuse_unbuilt("send", key=key, idempotency_key=idempotency_key, wait=wait)
-        data, coding = said(payload)
-        inherited = inherit(target, timeout, headers)
-        if not self._connection.is_usable:
-            await self._connection.ready(inherited.timeout)
-        if inherited is NOTHING_INHERITED:
-            answer: asyncio.Future[Frame] = self._connection.new_answer()
-            id_ = self._conversation.call(target, data, coding, answer)
-        else:
-            id_, answer = self._ask(target, data, coding, inherited)
-        try:
-            frame = await answer
-        except asyncio.CancelledError:
-            self._conversation.cancel(id_)
-            raise
-        return read_payload(frame, as_)
-
-    async def call(
-        self,
-        target: str,
-        payload: Any = None,
-        *,
-        timeout: float | None = None,
-        headers: Mapping[str, str] | None = None,
-        as_: Any = None,
-        key: None = None,
-        idempotency_key: None = None,
-        wait: None = None,
-    ) -> Outcome:
-        """Sends a command and returns its value with who gave it and how long it took.
-
-        Arguments and errors are those of `send`.
-        """
-        refuse_unbuilt("call", key=key, idempotency_key=idempotency_key, wait=wait)
-        data, coding = said(payload)
-        inherited = inherit(target, timeout, headers)
-        if not self._connection.is_usable:
-            await self._connection.ready(inherited.timeout)
-        start = self.loop.time()
-        id_, answer = self._ask(target, data, coding, inherited)
-        try:
-            frame = await answer
-        except asyncio.CancelledError:
-            self._conversation.cancel(id_)
-            raise
-        return outcome_in(frame, as_, (self.loop.time() - start) * 1000)
-
-    def _ask(
-        self, target: str, data: bytes, coding: int, inherited: Inheritance
-    ) -> tuple[int, asyncio.Future[Frame]]:
-        """Sends a command; returns its id and what its answer will be."""
-        answer = self._connection.new_answer()
-        timeout = inherited.timeout
-        id_ = self._conversation.call(
-            target,
-            data,
-            coding,
-            answer,
-            ttl_ms=ttl_ms_of(timeout),
-            head=head_bytes(inherited.headers),
-            hops=inherited.hops,
-            guard_at=guard_of(self.loop.time(), timeout),
-        )
-        return id_, answer
 
     # --- events -----------------------------------------------------------------------------
 

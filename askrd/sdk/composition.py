@@ -9,7 +9,14 @@ from askrd.wire.codec import encode
 from askrd.wire.errors import AskrError, BadRequest
 from askrd.wire.frames import HEADER, HEADER_REST_BYTES, Coding, Frame, Kind
 from askrd.wire.limits import PART_BYTES, SECTION_BYTES_MAX
-from askrd.wire.names import check_key, check_pattern, check_prefix, check_subject, parse_address
+from askrd.wire.names import (
+    check_key,
+    check_pattern,
+    check_prefix,
+    check_subject,
+    parse_address,
+    shown,
+)
 
 _CACHED = 4096
 _MESSAGE_CHARS_MAX = 8 * 1024
@@ -19,7 +26,21 @@ _pack = HEADER.pack
 
 @lru_cache(_CACHED)
 def address_bytes(target: str) -> bytes:
-    """Returns a checked address as it stands in a frame.
+    """Returns the checked address of one instance as it stands in a frame.
+
+    Raises:
+        BadRequest: it is no address, or one that asks several instances.
+    """
+    if parse_address(target).is_survey:
+        raise BadRequest(
+            f"{shown(target)} asks several instances: use survey(), which gives a row of each"
+        )
+    return target.encode()
+
+
+@lru_cache(_CACHED)
+def any_address_bytes(target: str) -> bytes:
+    """Returns a checked address as it stands in a frame, also of several instances.
 
     Raises:
         BadRequest: it is no address.
@@ -92,9 +113,11 @@ def call_frame(
     ttl_ms: int,
     head: bytes = b"",
     hops: int = 0,
+    options: bytes = b"",
+    flags: int = 0,
 ) -> bytes:
-    """Returns a command; the case without headers is the short way."""
-    if head:
+    """Returns a command; the case without headers, options and flags is the short way."""
+    if head or options or flags:
         return encode(
             Frame(
                 kind=Kind.CALL,
@@ -105,6 +128,8 @@ def call_frame(
                 ttl_ms=ttl_ms,
                 hops=hops,
                 head=head,
+                options=options,
+                flags=flags,
             )
         )
     name_length = len(address)
@@ -116,6 +141,15 @@ def plain_frame(kind: int, id_: int, name: bytes, payload: bytes, coding: int) -
     """Returns a frame without sections: most kinds need no more."""
     size = HEADER_REST_BYTES + len(name) + len(payload)
     return _pack(size, kind, 0, len(name), id_, 0, coding) + name + payload
+
+
+def flow_frame(
+    kind: int, id_: int, payload: bytes = b"", coding: int = Coding.NONE, *, flags: int = 0
+) -> bytes:
+    """Returns a frame of a stream: an item, its end, its failure, or credit."""
+    return (
+        _pack(HEADER_REST_BYTES + len(payload), kind, 0, 0, id_, 0, coding | flags << 8) + payload
+    )
 
 
 def json_frame(kind: Kind, id_: int, body: Json, name: bytes = b"") -> bytes:
@@ -146,6 +180,11 @@ def option_frame(
 
 def fail_frame(id_: int, error: AskrError) -> bytes:
     """Returns the failing answer to a command; details that JSON cannot say are left out."""
+    return plain_frame(Kind.FAIL, id_, b"", error_bytes(error), Coding.JSON)
+
+
+def error_bytes(error: AskrError) -> bytes:
+    """Returns an error as the body of a frame; details that JSON cannot say are left out."""
     body = ErrorBody(
         code=str(error.code),
         message=error.message[:_MESSAGE_CHARS_MAX].encode("utf-8", "replace").decode(),
@@ -160,7 +199,7 @@ def fail_frame(id_: int, error: AskrError) -> bytes:
     if not payload or len(payload) > PART_BYTES:
         body.details = {}
         payload = dump(body)
-    return plain_frame(Kind.FAIL, id_, b"", payload, Coding.JSON)
+    return payload
 
 
 def id_of(frame: bytes) -> int:

@@ -10,9 +10,11 @@ from collections.abc import Callable
 
 from askrd.sdk.conversation import Conversation
 from askrd.sdk.errors import CannotConnect, lost
-from askrd.sdk.framing import Framing, framing_for
+from askrd.sdk.framing import framing_for
+from askrd.sdk.link import Link
 from askrd.sdk.reconnect import FINAL, Chance, delays
-from askrd.sdk.transport import Dial, Transport, dial as dial_socket
+from askrd.sdk.spares import Spares
+from askrd.sdk.transport import Dial, dial as dial_socket
 from askrd.sdk.where import Where
 from askrd.wire.addresses import DaemonAddress
 from askrd.wire.bodies import Welcome
@@ -53,6 +55,7 @@ class Connection:
         reconnect: bool = True,
         chance: Chance | None = None,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        spares: int = 0,
     ) -> None:
         """Prepares; nothing is dialled before `open`.
 
@@ -63,6 +66,7 @@ class Connection:
             reconnect: whether to come back by itself after the first success.
             chance: where the jitter of attempts comes from.
             connect_timeout_s: how long one attempt may take, in seconds.
+            spares: how many further connections to keep.
         """
         self.conversation = conversation
         self.address: DaemonAddress | None = None
@@ -73,10 +77,11 @@ class Connection:
         self.new_answer: Callable[[], asyncio.Future[Frame]] = _no_loop
         self._find = find
         self._dial = dial
-        self._reconnect = reconnect
+        self._reconnect = conversation.exchange.returns = reconnect
         self._chance = chance or random.Random()  # noqa: S311  # jitter is no secret
         self._connect_timeout_s = connect_timeout_s
-        self._link: _Link | None = None
+        self._link: Link | None = None
+        self._broken: Link | None = None
         self._task: asyncio.Task[None] | None = None
         self._ticker: asyncio.TimerHandle | None = None
         self._ended: AskrError | None = None
@@ -84,7 +89,12 @@ class Connection:
         self._scheduled = False
         self._usable = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._spares = Spares(conversation, dial, spares, self._chance, connect_timeout_s)
+        self._spares.on_switched = self._switched
+        self._spares.on_failed = self._switch_or_lose
+        self._spares.on_called = self._called
         conversation.on_welcome = self._welcomed
+        conversation.exchange.may_wait = reconnect
         conversation.exchange.on_output = self._schedule
         conversation.exchange.on_burst = self.flush
 
@@ -157,7 +167,10 @@ class Connection:
         if task is not None:
             task.cancel()
             await asyncio.wait([task], timeout=CLOSE_TIMEOUT_S)
+        await self._spares.close()
         link = self._link
+        if self._ticker is not None:
+            self._ticker.cancel()
         if link is not None:
             self.conversation.bye(reason)
             self._scheduled = True
@@ -214,7 +227,7 @@ class Connection:
         raise CannotConnect(where.url, "; ".join(dict.fromkeys(reasons)))
 
     async def _attempt_at(self, address: DaemonAddress) -> Welcome:
-        link = _Link(self, framing_for(address), self.loop)
+        link = Link(self, framing_for(address), self.loop)
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 link.transport = await self._dial(address, link)
@@ -241,19 +254,34 @@ class Connection:
         self._tick()
         if not link.welcomed.done():
             link.welcomed.set_result(welcome)
+        self._spares.keep(self.address)
         self.on_connected(welcome)
 
-    def link_lost(self, link: "_Link", reason: str) -> None:
+    def heard(self, link: Link, frames: list[Frame], size: int) -> None:
+        """Takes what comes on the connection; what an earlier one still says is dropped."""
+        if self._link is link:
+            self.conversation.receive(frames, self.loop.time(), size)
+
+    def link_lost(self, link: Link, reason: str) -> None:
         """Takes note that a connection has ended."""
         if self._link is not link:
             return
+        self._link = None
+        if self._ended is None and self._spares.is_any and self.conversation.resumption.window_s:
+            self.conversation.suspend(reason)
+            self.pressure()
+            self._broken = link
+            self._spares.switch()
+        else:
+            self._lost(link, reason)
+
+    def _lost(self, link: Link, reason: str) -> None:
         conversation = self.conversation
         why = conversation.farewell or reason
         refusal = conversation.refusal
-        self._link = None
-        if self._ticker is not None:
-            self._ticker.cancel()
-        conversation.lost(why)
+        may_return = link.framing.may_return or not link.is_welcomed
+        may_return = may_return and self._reconnect and self._ended is None
+        conversation.lost(why, may_return=may_return)
         self.pressure()
         if not link.is_welcomed:
             if not link.welcomed.done():
@@ -264,9 +292,33 @@ class Connection:
         error = lost(why)
         self.on_disconnected(error)
         if self._reconnect and link.framing.may_return:
+            self._tick()
             self._task = self.loop.create_task(self._return())
         else:
             self._end(error)
+
+    def _switched(self, link: Link, received: int, rest: list[Frame], size: int) -> None:
+        """Goes on over a spare."""
+        link.holder = self
+        self._link, self._broken = link, None
+        now = self.loop.time()
+        self.conversation.switched(received, now)
+        self.pressure()
+        self.conversation.receive(rest, now, size)
+        self._spares.keep(self.address)
+
+    def _switch_or_lose(self, reason: str) -> None:
+        """Goes on over the next spare; without one the connection is lost."""
+        if self._spares.is_any:
+            self._spares.switch()
+        elif self._broken is not None:
+            broken, self._broken = self._broken, None
+            self._lost(broken, reason)
+
+    def _called(self) -> None:
+        """Takes in that the daemon has lost the active connection."""
+        if self._link is not None:
+            self._link.drop("the daemon has lost the connection")
 
     async def _return(self) -> None:
         for delay_s in delays(self._chance):
@@ -284,6 +336,8 @@ class Connection:
     def _end(self, error: AskrError) -> None:
         was_closed = self._ended is not None
         self._ended = error
+        if self._ticker is not None:
+            self._ticker.cancel()
         self.conversation.end(error)
         self.pressure()
         if not was_closed:
@@ -294,10 +348,9 @@ class Connection:
             self._ticker.cancel()
         self._ticker = None
         link = self._link
-        if link is None:
-            return
+        self._spares.tick(self.loop.time())
         silence = self.conversation.tick(self.loop.time())
-        if silence is not None:
+        if silence is not None and link is not None:
             link.drop(silence.message)
         else:
             self._ticker = self.loop.call_later(TICK_S, self._tick)
@@ -305,96 +358,3 @@ class Connection:
 
 def _no_loop() -> asyncio.Future[Frame]:
     raise lost("not connected: connect first", delivered="no")
-
-
-class _Link:
-    """One transport with its framing, while it lasts."""
-
-    def __init__(
-        self, owner: Connection, framing: Framing, loop: asyncio.AbstractEventLoop
-    ) -> None:
-        self.framing = framing
-        self.transport: Transport | None = None
-        self.welcomed: asyncio.Future[Welcome] = loop.create_future()
-        self.is_paused = False
-        self._owner = owner
-        self._loop = loop
-        self._closed = asyncio.Event()
-
-    @property
-    def is_welcomed(self) -> bool:
-        """Whether the daemon has taken this peer."""
-        done = self.welcomed.done() and not self.welcomed.cancelled()
-        return done and self.welcomed.exception() is None
-
-    def begin(self) -> None:
-        """Writes the first bytes."""
-        assert self.transport is not None
-        self.transport.write(self.framing.opening())
-
-    def write(self, frames: list[bytes]) -> None:
-        """Writes whole frames."""
-        assert self.transport is not None
-        data = self.framing.send(frames)
-        if data:
-            self.transport.write(data)
-
-    def data_received(self, data: bytes) -> None:
-        """Takes bytes from the daemon; what is not understood ends the connection."""
-        try:
-            frames = self.framing.receive(data)
-            if self._owner.conversation.exchange.connected:
-                self._owner.conversation.receive(frames, self._loop.time())
-        except CannotConnect as exc:
-            self.drop(exc.reason)
-        except AskrError as exc:
-            self.drop(f"the other side does not speak askr/1: {exc.message}")
-        answer = self.framing.answer()
-        if answer and self.transport is not None:
-            self.transport.write(answer)
-
-    def connection_lost(self, reason: str) -> None:
-        """Learns that nothing more comes."""
-        self.transport = None
-        self._closed.set()
-        self._owner.link_lost(self, reason)
-
-    def pause_writing(self) -> None:
-        """Learns that the daemon does not read fast enough."""
-        self.is_paused = True
-        self._owner.pressure()
-
-    def resume_writing(self) -> None:
-        """Learns that it does again, and writes what has gathered."""
-        self.is_paused = False
-        self._owner.pressure()
-        self._owner.flush()
-
-    def drop(self, reason: str) -> None:
-        """Ends the connection now."""
-        transport, self.transport = self.transport, None
-        if transport is not None:
-            transport.abort()
-        self._owner.link_lost(self, reason)
-
-    def abandon(self) -> None:
-        """Gives up an attempt that did not succeed."""
-        self.welcomed.cancel()
-        self.drop("the attempt to connect was given up")
-
-    async def close(self) -> None:
-        """Ends the connection when everything is written, at most a second later."""
-        transport = self.transport
-        if transport is None:
-            return
-        try:
-            last = self.framing.close()
-            if last:
-                transport.write(last)
-            transport.close()
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self._closed.wait()
-        except TimeoutError:
-            transport.abort()
-        finally:
-            self._owner.link_lost(self, "the connection was closed on this side")

@@ -1,13 +1,19 @@
 """What a handler knows about the command it is answering, and what its own commands inherit."""
 
+import asyncio
+import math
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from askrd.sdk.trace import TRACEPARENT, TRACESTATE, span_below
 from askrd.wire.errors import DeadlineExceeded
+
+T = TypeVar("T")
 
 CORRELATION = "askr-correlation"
 """Header that names one chain of commands; nested commands inherit it."""
@@ -26,6 +32,10 @@ class Caller:
         return f"{self.service}@{self.instance}"
 
 
+def _nobody_keeps(_work: Awaitable[Any]) -> asyncio.Future[Any]:
+    raise RuntimeError("nobody answers this command, so nobody can shield a part of it")
+
+
 @dataclass(slots=True, kw_only=True)
 class Context:
     """One command on its way through its handler; a parameter annotated `Context` gets it.
@@ -38,8 +48,11 @@ class Context:
         headers: the caller's own headers.
         hops: depth of nested commands; 0 when a program that answers nothing asked.
         received_ms: when it arrived, Unix milliseconds.
-        deadline: on the clock of `clock`, in seconds.
+        deadline: on the clock of `clock`, in seconds; infinite for accepted work without a
+            timeout of its own.
         clock: the monotonic clock of the event loop.
+        tell: takes progress.
+        keep: starts what `shield` is given, as work of the agent.
         is_answered: whether the command has its outcome; what runs on inherits nothing from it.
     """
 
@@ -53,8 +66,11 @@ class Context:
     deadline: float
     clock: Callable[[], float]
     tell: Callable[[Any], None]
+    keep: Callable[[Awaitable[Any]], asyncio.Future[Any]] = _nobody_keeps
     is_answered: bool = False
     _correlation: str = ""
+    _trace: str = ""
+    _nested: set[asyncio.Task[Any]] | None = None
 
     @property
     def correlation_id(self) -> str:
@@ -64,6 +80,22 @@ class Context:
         return self._correlation
 
     @property
+    def traceparent(self) -> str:
+        """This command's place in its trace, by W3C Trace Context; nested commands carry it.
+
+        It has the caller's trace id and a span id of its own. A caller without a trace begins one
+        here.
+        """
+        if not self._trace:
+            self._trace = span_below(self.headers)
+        return self._trace
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the command was cancelled; a plain function cannot be interrupted but may ask."""
+        return False
+
+    @property
     def sent_ms(self) -> int | None:
         """When the caller sent it by the caller's clock, Unix milliseconds; None if it did not say."""
         text = self.headers.get(SENT, "")
@@ -71,7 +103,7 @@ class Context:
 
     @property
     def remaining(self) -> float:
-        """Seconds until the deadline, at least 0; what nested commands get at most."""
+        """Seconds until the deadline, at least 0, maybe infinite; what nested commands get."""
         return max(0.0, self.deadline - self.clock())
 
     def progress(self, payload: Any = None) -> None:
@@ -84,6 +116,62 @@ class Context:
             SchemaInvalid: the payload cannot be said in JSON.
         """
         self.tell(payload)
+
+    def shield(self, work: Awaitable[T]) -> Awaitable[T]:
+        """Lets a part of the handler finish although the command is cancelled; await it.
+
+        What is shielded has no deadline and is not cancelled; a service that drains waits for it.
+        Cancelling the await leaves it running, and its error goes to the log.
+
+        Args:
+            work: a coroutine, a task or a future.
+
+        Raises:
+            RuntimeError: a plain function called it; nothing interrupts those.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            if asyncio.iscoroutine(work):
+                work.close()
+            raise RuntimeError(
+                "shield() is for `async def` handlers; a plain function is never interrupted"
+            ) from None
+        return asyncio.shield(self.keep(work))
+
+    def sheltered(self) -> "Context":
+        """Returns the same context without a deadline, for what outlives a cancelled command."""
+        return Context(
+            service=self.service,
+            command=self.command,
+            caller=self.caller,
+            id=self.id,
+            headers=self.headers,
+            hops=self.hops,
+            received_ms=self.received_ms,
+            deadline=math.inf,
+            clock=self.clock,
+            tell=self.tell,
+            keep=self.keep,
+            _correlation=self.correlation_id,
+            _trace=self.traceparent,
+        )
+
+    @contextmanager
+    def adopting(self, task: asyncio.Task[Any]) -> Iterator[None]:
+        """Has a task that a thread waits for cancelled when the command is; call it in the loop."""
+        if self._nested is None:
+            self._nested = set()
+        self._nested.add(task)
+        try:
+            yield
+        finally:
+            self._nested.discard(task)
+
+    def cancel_nested(self) -> None:
+        """Cancels what threads wait for on behalf of the command."""
+        for task in list(self._nested or ()):
+            task.cancel()
 
 
 def unix_ms() -> int:
@@ -133,8 +221,22 @@ def inherit(target: str, timeout: float | None, headers: Mapping[str, str] | Non
             "which would have sent it, has passed",
             at="client",
         )
+    least = remaining if timeout is None else min(timeout, remaining)
     return Inheritance(
-        remaining if timeout is None else min(timeout, remaining),
-        {CORRELATION: context.correlation_id, SENT: str(unix_ms()), **(own or {})},
+        None if least == math.inf else least,
+        {**_chain(context), **(own or {})},
         context.hops + 1,
     )
+
+
+def _chain(context: Context) -> dict[str, str]:
+    """Returns the headers that join a nested command to the one it is sent from."""
+    chain = {
+        CORRELATION: context.correlation_id,
+        SENT: str(unix_ms()),
+        TRACEPARENT: context.traceparent,
+    }
+    state = context.headers.get(TRACESTATE)
+    if state:
+        chain[TRACESTATE] = state
+    return chain

@@ -11,31 +11,29 @@ from collections.abc import Callable
 from typing import Any
 
 from askrd.sdk import composition
+from askrd.sdk.commands import Commands
 from askrd.sdk.exchange import Exchange
 from askrd.sdk.keys import Keys
 from askrd.sdk.offers import Offers
-from askrd.sdk.requests import NEVER, Promise, Request, error_of
+from askrd.sdk.requests import NEVER, Promise, error_of
+from askrd.sdk.resumption import Resumption
 from askrd.sdk.subscriptions import Subscription, Subscriptions
 from askrd.sdk.values import Gap
 from askrd.version import VERSION
 from askrd.wire import bodies
 from askrd.wire.codec import encode
 from askrd.wire.errors import AskrError, BadRequest, ConnectionLost, ErrorCode
-from askrd.wire.frames import Frame, Kind
+from askrd.wire.frames import FLAG_MORE, FLAG_UP, Frame, Kind
 from askrd.wire.handshake import VERSIONS
 
 ANSWER_TIMEOUT_S = 10.0
 """How long the daemon may take to answer what it answers by itself."""
-GRACE_S = 5.0
-"""How much later than its deadline a command is given up on this side."""
 PING_AFTER_S = 10.0
 """Silence after which this side asks whether the daemon is still there."""
 GONE_AFTER_S = 10.0
 """Silence after that question which means that it is not."""
 
 _EMIT = int(Kind.EMIT)
-_address_bytes = composition.address_bytes
-_call_frame = composition.call_frame
 _plain_frame = composition.plain_frame
 _subject_bytes = composition.subject_bytes
 
@@ -49,8 +47,10 @@ class Conversation:
 
     Attributes:
         exchange: what is to be written, and what is unanswered.
+        commands: the asking side: `call` and `cancel` (here too), `ask`, and what streams need.
         offers: the answering side: `provide`, `reply`, `fail`, `progress`, `on_call`, `on_cancel`.
         keys: the state side: `get`, `entries`, `put`, `delete`, `watch`.
+        resumption: what lets the session outlive its connection.
         welcome: what the daemon said last about itself and this peer; None before that.
         is_open: whether the daemon has welcomed this connection.
         refusal: the error with which the daemon refused this connection; None = it did not.
@@ -83,6 +83,9 @@ class Conversation:
             gone_after_s: silence in seconds after that ping before the connection is given up.
         """
         self.exchange = Exchange()
+        self.commands = Commands(self.exchange)
+        self.call = self.commands.call
+        self.cancel = self.commands.cancel
         self.offers = Offers(self.exchange)
         self.keys = Keys(self.exchange)
         self.welcome: bodies.Welcome | None = None
@@ -94,20 +97,27 @@ class Conversation:
         self.on_drain: Callable[[str], None] = _nothing
         self.on_roster: Callable[[Frame], None] = _nothing
         self.on_trouble: Callable[[AskrError], None] = _nothing
-        self._hello = bodies.Hello(
+        hello = bodies.Hello(
             v=list(VERSIONS),
             name=name,
             kind=kind,
             workspace=workspace,
             roster=roster,
+            streams=True,
+            resumable=True,
             software=f"askrd {VERSION}",
         )
+        self.resumption = Resumption(self.exchange, hello)
         self._ping_after_s = ping_after_s
         self._gone_after_s = gone_after_s
         self._heard_at = 0.0
         self._pinged_at: float | None = None
         self._subscriptions = Subscriptions()
-        self._takers: dict[int, Callable[[Frame], object]] = {
+        self._takers = self._all_takers()
+
+    def _all_takers(self) -> dict[int, Callable[[Frame], object]]:
+        """Returns who takes which kind of frame."""
+        return {
             Kind.REPLY: self.exchange.requests.answer,
             Kind.SUBBED: self.exchange.requests.answer,
             Kind.EMITTED: self.exchange.requests.answer,
@@ -117,6 +127,10 @@ class Conversation:
             Kind.CALL: self.offers.take_call,
             Kind.FAIL: self._take_fail,
             Kind.CANCEL: self.offers.take_cancel,
+            Kind.ITEM: self._take_flow,
+            Kind.END: self._take_flow,
+            Kind.RESET: self._take_flow,
+            Kind.CREDIT: self._take_flow,
             Kind.PROGRESS: self.exchange.requests.progress,
             Kind.GAP: self._take_gap,
             Kind.CHANGE: self.keys.take_change,
@@ -127,28 +141,50 @@ class Conversation:
             Kind.ERROR: self._take_error,
             Kind.DRAIN: self._take_drain,
             Kind.ROSTER: self._take_roster,
+            Kind.RESUMED: self.resumption.confirmed,
         }
 
     # --- one connection after another -------------------------------------------------------
 
     def opened(self, now: float) -> None:
-        """Begins to talk on a new connection: HELLO and everything that stands, in one batch."""
+        """Begins to talk on a new connection; see `Resumption.greet`."""
         self.refusal = None
         self.farewell = ""
         self._heard_at = now
         self._pinged_at = None
-        self.keys.opened()
-        self.exchange.open(composition.json_frame(Kind.HELLO, 0, self._hello))
+        self.resumption.greet(now)
 
-    def receive(self, frames: list[Frame], now: float) -> None:
-        """Takes what the daemon said at ``now``, in seconds on any monotonic clock."""
+    def switched(self, received: int, now: float) -> None:
+        """Goes on over a further connection of the session; see `Resumption.switched`."""
         self._heard_at = now
         self._pinged_at = None
+        self.resumption.switched(received)
+        self.is_open = True
+
+    def suspend(self, why: str) -> None:
+        """Has everything wait: the session is to go on over a further connection."""
+        self.is_open = False
+        self.resumption.lost(why, may_return=True)
+
+    def receive(self, frames: list[Frame], now: float, size: int = 0) -> None:
+        """Takes what the daemon said.
+
+        Args:
+            frames: in order.
+            now: when, in seconds on any monotonic clock.
+            size: how many bytes they had together.
+        """
+        self._heard_at = now
+        self._pinged_at = None
+        if size:
+            self.resumption.count(size)
         find = self._takers.get
         for frame in frames:
             taker = find(frame.kind)
             if taker is not None:
                 taker(frame)
+        if size:
+            self.resumption.confirm_many()
 
     def tick(self, now: float) -> ConnectionLost | None:
         """Looks at the clock; call it about twice a second.
@@ -158,7 +194,9 @@ class Conversation:
         """
         self.exchange.requests.guard(now)
         if not self.is_open:
+            self.resumption.wait(now)
             return None
+        self.resumption.confirm()
         if self._pinged_at is None:
             if now - self._heard_at >= self._ping_after_s:
                 self._pinged_at = now
@@ -167,19 +205,15 @@ class Conversation:
             return ConnectionLost(f"the daemon has been silent for {now - self._heard_at:.0f} s")
         return None
 
-    def lost(self, why: str) -> None:
-        """Ends the current connection; what is not repeated on the next one fails.
-
-        Args:
-            why: what happened, in words, for the messages of errors.
-        """
+    def lost(self, why: str, *, may_return: bool = True) -> None:
+        """Ends the current connection; see `Resumption.lost`."""
         self.is_open = False
-        self.exchange.close(why)
+        self.resumption.lost(why, may_return=may_return)
         self.offers.connection_lost()
 
     def end(self, error: AskrError) -> None:
         """Ends for good: everything that waits or listens gets ``error``."""
-        self.lost(error.message)
+        self.lost(error.message, may_return=False)
         self._subscriptions.fail(error)
         self.keys.end(error)
         self.offers.end()
@@ -187,59 +221,11 @@ class Conversation:
 
     def bye(self, reason: str = "") -> None:
         """Says goodbye, when there is a connection."""
-        if self.exchange.connected:
+        if self.is_open:
             body = bodies.Bye(reason=reason)
             self.exchange.write(composition.json_frame(Kind.BYE, 0, body))
 
     # --- asking -----------------------------------------------------------------------------
-
-    def call(
-        self,
-        target: str,
-        payload: bytes,
-        coding: int,
-        promise: Promise,
-        *,
-        ttl_ms: int = 0,
-        head: bytes = b"",
-        hops: int = 0,
-        guard_at: float = NEVER,
-        on_progress: Callable[[Frame], None] | None = None,
-    ) -> int:
-        """Sends a command; the promise gets its `reply` frame.
-
-        Args:
-            target: an address.
-            payload: encoded payload.
-            coding: what the payload's bytes are.
-            promise: who waits for the outcome.
-            ttl_ms: milliseconds it may take; 0 = the service's default.
-            head: HEAD section, encoded.
-            hops: depth of nested commands.
-            guard_at: when to give up even if the daemon stays silent.
-            on_progress: called with each `progress` frame.
-
-        Returns:
-            the command's id, for `cancel`.
-
-        Raises:
-            BadRequest: ``target`` is no address.
-            PayloadTooLarge: the daemon would not relay it.
-            ConnectionLost: there is no connection; nothing was sent.
-        """
-        address = _address_bytes(target)
-        exchange = self.exchange
-        exchange.check(payload)
-        if not exchange.connected:
-            exchange.refuse()
-        id_ = exchange.requests.open(Request(promise, guard_at, False, on_progress))  # noqa: FBT003
-        exchange.write(_call_frame(id_, address, payload, coding, ttl_ms, head, hops))
-        return id_
-
-    def cancel(self, id_: int) -> None:
-        """Cancels a command nobody waits for any more; nothing happens when it has ended."""
-        if self.exchange.requests.forget(id_) and self.exchange.connected:
-            self.exchange.write(composition.plain_frame(Kind.CANCEL, id_, b"", b"", 0))
 
     def forget(self, id_: int) -> None:
         """Drops a request other than a command that nobody waits for any more."""
@@ -320,14 +306,15 @@ class Conversation:
     def _take_welcome(self, frame: Frame) -> None:
         welcome = bodies.load(bodies.Welcome, frame.payload, "welcome")
         is_first = self.welcome is None
+        goes_on = self.resumption.welcomed(welcome, frame, self._heard_at)
         self.welcome = welcome
         self.is_open = True
-        self.exchange.payload_bytes_max = welcome.limits.get("payload_bytes_max", 0)
-        self._hello.instance = welcome.instance
-        self._hello.resume = welcome.resume
-        self.keys.welcomed(welcome.epoch)
-        if not is_first:
-            self._subscriptions.tell_gap(Gap(None))
+        if not goes_on:
+            self.exchange.payload_bytes_max = welcome.limits.get("payload_bytes_max", 0)
+            self.keys.opened()
+            self.keys.welcomed(welcome.epoch)
+            if not is_first:
+                self._subscriptions.tell_gap(Gap(None))
         self.on_welcome(welcome)
 
     def _take_ok(self, frame: Frame) -> None:
@@ -338,8 +325,27 @@ class Conversation:
         self.keys.take_synced(frame)
         self.exchange.requests.answer(frame)
 
+    def _take_flow(self, frame: Frame) -> None:
+        """Takes a frame of a stream: of a command asked here, or of one that is answered here."""
+        is_up = bool(frame.flags & FLAG_UP)
+        if is_up == (frame.kind == Kind.CREDIT):
+            self.commands.take(frame)
+        else:
+            self.offers.take_flow(frame)
+
     def _take_fail(self, frame: Frame) -> None:
-        self._fail(frame.id, error_of(frame))
+        if frame.flags & FLAG_MORE:
+            self.commands.take(frame)
+            return
+        error = error_of(frame)
+        request = self.exchange.requests.find(frame.id)
+        is_turned_away = error.code == ErrorCode.DRAINING and error.at == "daemon"
+        exchange = self.exchange
+        if is_turned_away and exchange.is_draining and exchange.returns and request is not None:
+            request.waits = bool(request.frame)
+            if request.is_kept:
+                return  # the next daemon gets it
+        self._fail(frame.id, error)
 
     def _take_error(self, frame: Frame) -> None:
         """Takes news that end no request, but for a kind of request the daemon does not know."""
@@ -375,9 +381,11 @@ class Conversation:
 
     def _take_bye(self, frame: Frame) -> None:
         self.farewell = _reason(frame) or "the daemon said goodbye"
+        self.resumption.end()
 
     def _take_drain(self, frame: Frame) -> None:
         self.farewell = _reason(frame) or "the daemon is shutting down"
+        self.exchange.is_draining = self.exchange.may_wait
         self.on_drain(self.farewell)
 
     def _take_roster(self, frame: Frame) -> None:

@@ -1,7 +1,8 @@
 """What all parts of a conversation share: the frames to write, and the requests that wait.
 
-A standing request (a service, a subscription, a watch) is written on every connection, under
-the id it has from the beginning.
+A standing request (a service, a subscription, a watch) is written in every session, under the id
+it has from the beginning. While a lost connection may still be resumed everything is held: what is
+written then follows when the session goes on.
 """
 
 from collections.abc import Callable
@@ -11,9 +12,28 @@ from askrd.sdk import composition
 from askrd.sdk.errors import lost
 from askrd.sdk.requests import NEVER, Promise, Request, Requests
 from askrd.wire.errors import AskrError, PayloadTooLarge
+from askrd.wire.frames import Kind
+from askrd.wire.tail import Tail
 
+_HOPS_AT = 22
+"""Where the depth of nested commands stands in a frame."""
 BURST_FRAMES = 32
 """Frames that are worth a write of their own: enough to share its price, few enough to begin."""
+_REQUESTS = frozenset(
+    {
+        Kind.CALL,
+        Kind.EMIT,
+        Kind.GET,
+        Kind.PUT,
+        Kind.DEL,
+        Kind.SUB,
+        Kind.WATCH,
+        Kind.PROVIDE,
+        Kind.UPDATE,
+        Kind.WITHDRAW,
+    }
+)
+"""Kinds whose id is one of this peer's requests."""
 
 
 def _nobody() -> None:
@@ -25,8 +45,13 @@ class Exchange:
 
     Attributes:
         requests: what was asked and is not answered.
-        connected: whether there is a connection to write to.
+        connected: whether there is a session to write to, with a connection or one to come.
         why: why there is none.
+        is_held: whether the session is to be resumed: only what belongs to the connection is taken.
+        may_wait: whether there may be a next session, for which commands can wait.
+        returns: whether another connection follows a lost one.
+        is_draining: whether the daemon takes no new commands: they wait for the next session.
+        sent: what was taken last and the daemon has not confirmed.
         waiting_bytes: bytes written that nobody has taken.
         payload_bytes_max: the daemon's limit; 0 = not known yet.
         on_output: called when there is something to take and there was nothing before.
@@ -35,13 +60,19 @@ class Exchange:
     """
 
     __slots__ = (
+        "_aside",
         "_out",
         "_standing",
         "connected",
+        "is_draining",
+        "is_held",
+        "may_wait",
         "on_burst",
         "on_output",
         "payload_bytes_max",
         "requests",
+        "returns",
+        "sent",
         "waiting_bytes",
         "why",
     )
@@ -55,21 +86,58 @@ class Exchange:
         self.payload_bytes_max = 0
         self.on_output: Callable[[], None] = _nobody
         self.on_burst: Callable[[], None] = _nobody
+        self.is_held = False
+        self.returns = True
+        self.is_draining = False
+        self.may_wait = True
+        self.sent = Tail()
+        self._aside: list[bytes] = []
         self._out: list[bytes] = []
         self._standing: dict[int, bytes] = {}
 
-    def open(self, greeting: bytes) -> None:
-        """Begins a connection: the greeting and everything that stands go out in one batch."""
+    def open(self, greeting: bytes, now: float = 0.0) -> None:
+        """Begins a session: the greeting and everything that stands go out in one batch."""
+        self.say_aside(greeting)
+        self.begin(now)
+
+    def begin(self, now: float) -> None:
+        """Begins a session on a connection that has its greeting."""
         self.connected = True
-        self.write(greeting)
-        standing = self._standing.values()
-        self._out += standing
-        self.waiting_bytes += sum(map(len, standing))
+        self.is_held = self.is_draining = False
+        self.sent = Tail()
+        self._out = [*self._standing.values(), *self.requests.kept(now)]
+        self.waiting_bytes = sum(map(len, self._out))
+        self.on_output()
+
+    def suspend(self, why: str) -> None:
+        """Ends a connection whose session may be resumed: everything waits for that."""
+        self.is_held = True
+        self.why = why
+        self._aside.clear()
+
+    def resume(self, received: int) -> None:
+        """Goes on with the session; the daemon has ``received`` bytes of what was sent.
+
+        Raises:
+            ConnectionLost: what it misses is not kept.
+        """
+        if not self.sent.holds(received):
+            raise lost("the daemon misses more than this side keeps; the session begins anew")
+        self.sent.confirm(received)
+        self._aside += map(bytes, self.sent.since(received))
+        self.is_held = False
+        self.on_output()
 
     def close(self, why: str) -> None:
-        """Ends a connection; what does not stand fails, ``why`` is for its message."""
-        unsent = {composition.id_of(frame) for frame in self.take()}
-        self.connected = False
+        """Ends a session; what does not stand fails, ``why`` is for its message.
+
+        Commands that the daemon never had wait for the next session.
+        """
+        unsent = {composition.id_of(frame) for frame in self._out if frame[4] in _REQUESTS}
+        self._out = []
+        self._aside.clear()
+        self.waiting_bytes = 0
+        self.connected = self.is_held = self.is_draining = False
         self.why = why
         self.requests.connection_lost(why, unsent)
 
@@ -94,6 +162,24 @@ class Exchange:
         elif len(out) == BURST_FRAMES:
             self.on_burst()
 
+    def say_aside(self, frame: bytes) -> None:
+        """Adds a frame that belongs to the connection, in front of everything and not counted."""
+        self._aside.append(frame)
+        self.on_output()
+
+    def send(self, id_: int, request: Request, frame: bytes) -> None:
+        """Writes a command, or keeps it for the next session while the daemon is draining.
+
+        Raises:
+            ConnectionLost: there is no connection.
+        """
+        request.frame = frame
+        is_nested = frame[_HOPS_AT] > 0  # what a running command needs is still carried out
+        if self.is_draining and self.returns and not is_nested and request.on_credit is None:
+            request.waits = True
+        else:
+            self.write(frame)
+
     def refuse(self) -> NoReturn:
         """Says that there is no connection.
 
@@ -104,10 +190,18 @@ class Exchange:
         raise error
 
     def take(self) -> list[bytes]:
-        """Returns the frames to write and forgets them."""
+        """Returns the frames to write, and keeps only their tail."""
+        aside = self._aside
+        if aside:
+            self._aside = []
+        if self.is_held:
+            return aside
         frames, self._out = self._out, []
         self.waiting_bytes = 0
-        return frames
+        if not frames:
+            return aside
+        self.sent.add(frames[0] if len(frames) == 1 else b"".join(frames))
+        return aside + frames if aside else frames
 
     def check(self, payload: bytes) -> None:
         """Returns when the daemon would relay a payload of this size.

@@ -38,6 +38,11 @@ class Framing(Protocol):
         """Returns the first bytes of the connection."""
         ...
 
+    @property
+    def taken_bytes(self) -> int:
+        """How many bytes the frames had that `receive` returned."""
+        ...
+
     def receive(self, data: bytes) -> list[Frame]:
         """Returns the frames that ``data`` completes.
 
@@ -80,11 +85,16 @@ def framing_for(address: DaemonAddress) -> Framing:
 
 
 class FrameReader:
-    """Frames out of chunks of any size, with the parts of large frames joined."""
+    """Frames out of chunks of any size, with the parts of large frames joined.
 
-    __slots__ = ("_assembly", "_parts")
+    Attributes:
+        taken_bytes: how many bytes the whole frames had that came so far.
+    """
+
+    __slots__ = ("_assembly", "_parts", "taken_bytes")
 
     def __init__(self) -> None:
+        self.taken_bytes = 0
         self._assembly = Assembly(FRAME_BYTES_MAX)
         self._parts = Parts(FRAME_BYTES_MAX)
 
@@ -128,6 +138,7 @@ class FrameReader:
                     )
                 )
             at = end
+        self.taken_bytes += at
         if at < length:
             assembly.hold(data[at:])
         return frames
@@ -152,6 +163,11 @@ class RawFraming:
 
     def __init__(self) -> None:
         self._reader = FrameReader()
+
+    @property
+    def taken_bytes(self) -> int:
+        """How many bytes the frames had that came so far."""
+        return self._reader.taken_bytes
 
     def opening(self) -> bytes:
         """Returns the magic."""
@@ -202,6 +218,11 @@ class WebSocketFraming:
         """Whether the close code lies below 4500."""
         said = self._protocol.close_rcvd
         return said is None or not 4500 <= said.code < 5000
+
+    @property
+    def taken_bytes(self) -> int:
+        """How many bytes the frames had that came so far."""
+        return self._reader.taken_bytes
 
     def opening(self) -> bytes:
         """Returns the handshake's request."""

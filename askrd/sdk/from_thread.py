@@ -2,27 +2,24 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Future, wait
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-from weakref import WeakKeyDictionary
+from collections.abc import Callable, Coroutine
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, Unpack
 
-from askrd.sdk.errors import lost
-from askrd.sdk.values import Emitted, Entry, Outcome
+from askrd.sdk.sources import source_of
+from askrd.sdk.streams import Stream
+from askrd.sdk.values import Emitted, Entry, Outcome, Row
+from askrd.sdk.waiting import wait_in_thread
+from askrd.sdk.wishes import CallWishes, SendWishes, StreamWishes, SurveyWishes, TellWishes
 
 if TYPE_CHECKING:
     from askrd.sdk.asking import Asking
 
 Result = TypeVar("Result")
 
-LOOK_S = 1.0
-"""How often a thread that waits looks whether the loop is still there to answer it."""
-_WAITING: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
 
-
-def threads_waiting(loop: asyncio.AbstractEventLoop) -> int:
-    """Returns how many threads wait for something that happens in ``loop``."""
-    return _WAITING.get(loop, 0)
+_END: Any = object()
 
 
 class Home(NamedTuple):
@@ -30,6 +27,62 @@ class Home(NamedTuple):
 
     loop: asyncio.AbstractEventLoop
     thread: int
+
+
+class StreamFromThread:
+    """The items of one command, for a thread; see `Stream`."""
+
+    __slots__ = ("_stream", "_wait")
+
+    def __init__(
+        self, stream: Stream, wait: Callable[[Callable[[], Coroutine[Any, Any, Any]]], Any]
+    ) -> None:
+        self._stream = stream
+        self._wait = wait
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __enter__(self) -> Self:
+        self._wait(self._stream.begin)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __next__(self) -> Any:
+        """Returns the next item.
+
+        Raises:
+            AskrError: the command failed; the items before came all.
+            StopIteration: it has ended.
+        """
+        item = self._wait(self._next)
+        if item is _END:
+            raise StopIteration
+        return item
+
+    def close(self) -> None:
+        """Ends it; when the outcome is not there yet the command is cancelled."""
+        self._wait(self._stream.aclose)
+
+    @property
+    def value(self) -> Any:
+        """What the command said at its end: any JSON value or bytes; None before that."""
+        return self._stream.value
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The same with who answered and how long it took; None before the end."""
+        return self._stream.outcome
+
+    async def _next(self) -> Any:
+        return await anext(self._stream, _END)
 
 
 class FromThread:
@@ -47,35 +100,35 @@ class FromThread:
         self._asking = asking
         self._home = home
 
-    def send(
-        self,
-        target: str,
-        payload: Any = None,
-        *,
-        timeout: float | None = None,
-        headers: Mapping[str, str] | None = None,
-        as_: Any = None,
-    ) -> Any:
+    def send(self, target: str, payload: Any = None, **how: Unpack[SendWishes]) -> Any:
         """Sends a command and returns its value."""
-        return self._wait(
-            "send",
-            lambda: self._asking.send(target, payload, timeout=timeout, headers=headers, as_=as_),
-        )
+        _read_beside(how)
+        return self._wait("send", lambda: self._asking.send(target, payload, **how))
 
-    def call(
-        self,
-        target: str,
-        payload: Any = None,
-        *,
-        timeout: float | None = None,
-        headers: Mapping[str, str] | None = None,
-        as_: Any = None,
-    ) -> Outcome:
+    def call(self, target: str, payload: Any = None, **how: Unpack[CallWishes]) -> Outcome:
         """Sends a command and returns its value with who gave it and how long it took."""
-        return self._wait(
-            "call",
-            lambda: self._asking.call(target, payload, timeout=timeout, headers=headers, as_=as_),
-        )
+        _read_beside(how)
+        return self._wait("call", lambda: self._asking.call(target, payload, **how))
+
+    def tell(self, target: str, payload: Any = None, **how: Unpack[TellWishes]) -> Outcome:
+        """Sends a command of which nothing is wanted back, and returns who took it."""
+        return self._wait("tell", lambda: self._asking.tell(target, payload, **how))
+
+    def survey(self, target: str, payload: Any = None, **how: Unpack[SurveyWishes]) -> list[Row]:
+        """Asks every instance that the address fits, and returns their rows."""
+
+        async def rows() -> list[Row]:
+            return await self._asking.survey(target, payload, **how)
+
+        return self._wait("survey", rows)
+
+    def stream(
+        self, target: str, payload: Any = None, **how: Unpack[StreamWishes]
+    ) -> "StreamFromThread":
+        """Returns an iterator of the items of a command; leaving it early cancels the command."""
+        _read_beside(how)
+        stream = self._asking.stream(target, payload, **how)
+        return StreamFromThread(stream, partial(self._wait, "stream"))
 
     def emit(self, event: str, payload: Any = None, *, confirm: bool = False) -> Emitted | None:
         """Tells everyone who listens."""
@@ -109,26 +162,11 @@ class FromThread:
                 f".sync.{verb}() would wait for its own thread for ever: it is for plain "
                 f"functions; here, `await` .{verb}() itself"
             )
-        gone = lost("the agent has stopped")
-        asked = _counted(home.loop, ask)
-        try:
-            future: Future[Result] = asyncio.run_coroutine_threadsafe(asked, home.loop)
-        except RuntimeError as exc:  # the loop is closed
-            asked.close()
-            raise gone from exc
-        while not wait([future], LOOK_S).done:
-            if home.loop.is_closed():
-                raise gone
-        if future.cancelled():
-            raise gone
-        return future.result()
+        return wait_in_thread(home.loop, ask)
 
 
-async def _counted(
-    loop: asyncio.AbstractEventLoop, ask: Callable[[], Coroutine[Any, Any, Result]]
-) -> Result:
-    _WAITING[loop] = _WAITING.get(loop, 0) + 1
-    try:
-        return await ask()
-    finally:
-        _WAITING[loop] -= 1
+def _read_beside(how: SendWishes | CallWishes | StreamWishes) -> None:
+    """Has a plain iterable that is uploaded read in a thread of its own: it may block."""
+    upload = how.get("upload")
+    if upload is not None:
+        how["upload"] = source_of(upload, may_block=True)

@@ -21,6 +21,7 @@ from askrd.sdk.work import Work, logged
 from askrd.wire.bodies import Welcome
 from askrd.wire.errors import AskrError, ConnectionLost
 from askrd.wire.frames import Frame
+from askrd.wire.limits import STREAM_IDLE_MS
 
 LOG = logging.getLogger("askrd.sdk")
 WITHDRAW_TIMEOUT_S = 2.0
@@ -92,6 +93,7 @@ class Life:
         )
         offers.on_call = self._answering.take
         offers.on_cancel = self._answering.cancel
+        offers.on_flow = self._answering.take_flow
         conversation.on_trouble = lambda error: LOG.warning("the daemon says: %s", error)
         voice.on_connected = self._connected
         voice.on_disconnected = self._disconnected
@@ -189,6 +191,8 @@ class Life:
         return service.commands.get(command) if service else None
 
     def _connected(self, welcome: Welcome) -> None:
+        idle_ms = welcome.limits.get("stream_idle_ms", STREAM_IDLE_MS)
+        self._answering.modes.idle_s = idle_ms / 1000
         self._tell(self._hooks["connected"], welcome)
 
     def _disconnected(self, error: ConnectionLost) -> None:

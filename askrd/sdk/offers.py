@@ -8,7 +8,7 @@ from askrd.sdk.requests import NEVER, Promise
 from askrd.wire import bodies
 from askrd.wire.codec import encode
 from askrd.wire.errors import AskrError, BadRequest, CommandUnknown, LimitExceeded
-from askrd.wire.frames import Frame, Kind
+from askrd.wire.frames import FLAG_MORE, FLAG_UP, Coding, Frame, Kind
 from askrd.wire.limits import REGISTRY_BYTES_MAX
 
 _REPLY = int(Kind.REPLY)
@@ -23,12 +23,15 @@ class Offers:
 
     Attributes:
         on_call: called with each `call` frame; answer it by `reply` or `fail`, now or later.
+            One without an id is told: nothing is to be answered.
         on_cancel: called with a `call` frame and the reason (`caller`, `deadline`, `caller_lost`,
             `connection_lost`) when its outcome is of no use any more. The daemon still counts the
             command as running until it is answered.
+        on_flow: called with a `call` frame and an `item`, `end`, `reset` or `credit` that belongs
+            to it.
     """
 
-    __slots__ = ("_asked", "_exchange", "_services", "on_call", "on_cancel")
+    __slots__ = ("_asked", "_exchange", "_services", "on_call", "on_cancel", "on_flow")
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -36,6 +39,7 @@ class Offers:
         self._asked: dict[int, Frame] = {}
         self.on_call: Callable[[Frame], None] = self._refuse
         self.on_cancel: Callable[[Frame, str], None] = lambda _frame, _reason: None
+        self.on_flow: Callable[[Frame, Frame], None] = lambda _call, _frame: None
 
     @property
     def asked(self) -> int:
@@ -133,6 +137,55 @@ class Offers:
         self._exchange.write(composition.plain_frame(Kind.PROGRESS, call.id, b"", payload, coding))
         return True
 
+    def accept(self, call: Frame) -> bool:
+        """Tells the caller that a command is accepted, which is all it waits for.
+
+        The work goes on, and the daemon still expects `reply` or `fail` at its end.
+        """
+        if self._asked.get(call.id) is not call:
+            return False
+        self._exchange.write(composition.flow_frame(_REPLY, call.id, flags=FLAG_MORE))
+        return True
+
+    def item(self, call: Frame, payload: bytes, coding: int, *, more: bool = False) -> bool:
+        """Sends an item of a command's stream; False when it was answered already.
+
+        Args:
+            call: the command.
+            payload: encoded item; see that the caller has given credit for it.
+            coding: what its bytes are.
+            more: whether it is no item, but a piece of the payload of the reply that follows.
+
+        Raises:
+            PayloadTooLarge: the daemon would not relay it; nothing was sent.
+        """
+        self._exchange.check(payload)
+        if self._asked.get(call.id) is not call:
+            return False
+        flags = FLAG_MORE if more else 0
+        self._exchange.write(
+            composition.flow_frame(Kind.ITEM, call.id, payload, coding, flags=flags)
+        )
+        return True
+
+    def grant(self, call: Frame, credit: bodies.Credit) -> bool:
+        """Lets the caller send more of its upload; False when the command was answered."""
+        if self._asked.get(call.id) is not call:
+            return False
+        body = bodies.dump(credit)
+        self._exchange.write(
+            composition.flow_frame(Kind.CREDIT, call.id, body, Coding.JSON, flags=FLAG_UP)
+        )
+        return True
+
+    def check(self, payload: bytes) -> None:
+        """Returns when the daemon would relay a payload of this size.
+
+        Raises:
+            PayloadTooLarge: it would not; nothing was sent.
+        """
+        self._exchange.check(payload)
+
     def say(self, answer: Frame) -> bool:
         """Sends a `reply`, `fail` or `progress` frame that is made already, by its id.
 
@@ -162,8 +215,18 @@ class Offers:
 
     def take_call(self, frame: Frame) -> None:
         """Takes a `call` frame."""
-        self._asked[frame.id] = frame
+        if frame.id:
+            self._asked[frame.id] = frame
         self.on_call(frame)
+
+    def take_flow(self, frame: Frame) -> None:
+        """Takes an `item`, `end` or `reset` of an upload, or `credit` for a stream.
+
+        What belongs to a command that was answered is late and ignored.
+        """
+        call = self._asked.get(frame.id)
+        if call is not None:
+            self.on_flow(call, frame)
 
     def take_cancel(self, frame: Frame) -> None:
         """Takes a `cancel` frame; one for a command that was answered is late and ignored."""

@@ -1,23 +1,22 @@
 """One name under which an agent offers commands, and what the registry is told about it."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar, overload
 
 from askrd.sdk.shape import Shape
 from askrd.sdk.signature import Function, Signature, read_signature
+from askrd.sdk.terms import CommandTerms, ReplyMode, ServiceTerms
 from askrd.wire.bodies import CommandSpec, EventSpec, Provision
 from askrd.wire.errors import BadRequest
-from askrd.wire.limits import COMMANDS_PER_SERVICE_MAX, TTL_MS_MAX
+from askrd.wire.limits import COMMANDS_PER_SERVICE_MAX, WAITING_COMMANDS_MAX
 from askrd.wire.names import check_command, check_subject, check_word
 
 F = TypeVar("F", bound=Function)
 
-_NOT_BUILT = (
-    "reply", "mode", "policy", "concurrency", "serial", "internal", "queue", "allow_from",
-)  # fmt: skip
-"""Options of a command that later versions carry out."""
+_NOTHING_LAID_DOWN = ServiceTerms()
+_OPTIONS = frozenset(one.name for one in fields(CommandTerms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +28,54 @@ class Command:
         function: the handler.
         signature: what the handler takes and gives.
         doc: the handler's docstring, or what was given.
-        timeout_ms: its default deadline; 0 = the daemon's.
-        idempotent: whether carrying it out twice does no harm.
+        reply: what a caller gets.
+        terms: what else is laid down.
     """
 
     name: str
     function: Function
     signature: Signature
     doc: str
-    timeout_ms: int
-    idempotent: bool
+    reply: ReplyMode
+    terms: CommandTerms
+
+    @property
+    def timeout_ms(self) -> int:
+        """Its default deadline; 0 = the daemon's."""
+        return self.terms.timeout_ms
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one question and one answer, with nothing in between."""
+        return (
+            self.reply is ReplyMode.VALUE
+            and not self.signature.upload_name
+            and not self.terms.serial
+        )
 
     def spec(self) -> CommandSpec:
         """Returns what the registry is told."""
-        return CommandSpec(
+        terms = self.terms
+        gives_nothing = self.reply in {ReplyMode.NONE, ReplyMode.ACK}
+        spec = CommandSpec(
             name=self.name,
             doc=self.doc,
             request=self.signature.request,
-            response=self.signature.response,
-            timeout_ms=self.timeout_ms,
-            idempotent=self.idempotent,
+            response=None if gives_nothing else self.signature.response,
+            reply=self.reply.value,
+            timeout_ms=terms.timeout_ms,
+            idempotent=terms.idempotent,
+            mode=terms.mode,
+            concurrency=terms.concurrency,
+            internal=terms.internal,
+            serial=terms.serial,
+            allow_from=list(terms.allow_from or ()),
+            upload=bool(self.signature.upload_name),
+            waiting_max=terms.waiting,
         )
+        if terms.policy:
+            spec.policy = terms.policy
+        return spec
 
 
 class Service:
@@ -60,6 +86,7 @@ class Service:
         version: of the service, for people and the registry.
         doc: what it is for.
         tags: facts by which instances can be told apart.
+        terms: what else is laid down about it.
         commands: by name, in the order they were registered.
         on_change: called when it offers something else than before.
     """
@@ -71,11 +98,13 @@ class Service:
         version: str = "",
         doc: str = "",
         tags: Mapping[str, str] | None = None,
+        terms: ServiceTerms = _NOTHING_LAID_DOWN,
     ) -> None:
         self.name = check_word(name, "service")
         self.version = version
         self.doc = doc
         self.tags = dict(tags or {})
+        self.terms = terms
         self.commands: dict[str, Command] = {}
         self._emitted: dict[str, tuple[Shape, EventSpec]] = {}
         self._heard: dict[str, EventSpec] = {}
@@ -93,54 +122,42 @@ class Service:
         timeout: float | None = None,
         idempotent: bool = False,
         doc: str | None = None,
+        reply: str | None = None,
+        mode: str = "balanced",
+        policy: str = "",
+        concurrency: int = 0,
+        waiting: int = WAITING_COMMANDS_MAX,
+        serial: bool | str = False,
+        internal: bool = False,
+        allow_from: Sequence[str] | None = None,
     ) -> Callable[[F], F]: ...
 
-    def command(
-        self,
-        name: F | str | None = None,
-        /,
-        *,
-        timeout: float | None = None,
-        idempotent: bool = False,
-        doc: str | None = None,
-        **not_built: object,
-    ) -> F | Callable[[F], F]:
+    def command(self, name: F | str | None = None, /, **options: Any) -> F | Callable[[F], F]:
         """Registers a function as a command; ``@agent.command`` or ``@agent.command("crawl")``.
 
         Args:
             name: the command's name; by default the function's.
-            timeout: seconds a caller that names no deadline gives it; by default the daemon's 30.
-            idempotent: whether carrying it out twice does no harm.
-            doc: what it does; by default the docstring.
-            **not_built: ``reply``, ``mode``, ``policy``, ``concurrency``, ``serial``,
-                ``internal``, ``queue`` and ``allow_from``; giving one is refused.
+            **options: members of `CommandTerms`: ``timeout``, ``idempotent``, ``doc``,
+                ``reply``, ``mode``, ``policy``, ``concurrency``, ``waiting``, ``serial``,
+                ``internal``, ``allow_from``.
 
         Raises:
-            BadRequest: the name is taken or breaks the grammar, or the function cannot be a
-                handler.
-            TypeError: an option is not built yet.
+            BadRequest: the name is taken or breaks the grammar, the function cannot be a handler,
+                or an option is none of those it may be.
+            TypeError: an option is unknown, or not built yet.
         """
-        _refuse(not_built)
-        timeout_ms = _timeout_ms(timeout)
+        _refuse(options)
+        terms = CommandTerms(**options)
 
         def register(function: F) -> F:
-            self._add(
-                function, name if isinstance(name, str) else None, timeout_ms, idempotent, doc
-            )
+            self._add(function, name if isinstance(name, str) else None, terms)
             return function
 
         if name is None or isinstance(name, str):
             return register
         return register(name)
 
-    def _add(
-        self,
-        function: Function,
-        name: str | None,
-        timeout_ms: int,
-        idempotent: bool,  # noqa: FBT001
-        doc: str | None,
-    ) -> None:
+    def _add(self, function: Function, name: str | None, terms: CommandTerms) -> None:
         name = check_command(name or str(getattr(function, "__name__", "")))
         if name in self.commands:
             raise BadRequest(
@@ -152,13 +169,16 @@ class Service:
                 f"{self.name} has {COMMANDS_PER_SERVICE_MAX} commands already, which is the limit; "
                 "offer the rest under another name with agent.service()"
             )
+        signature = read_signature(function, name)
+        _check_serial(signature, terms.serial)
+        _check_upload(signature, terms.reply)
         self.commands[name] = Command(
             name=name,
             function=function,
-            signature=read_signature(function, name),
-            doc=inspect.getdoc(function) or "" if doc is None else doc,
-            timeout_ms=timeout_ms,
-            idempotent=idempotent,
+            signature=signature,
+            doc=inspect.getdoc(function) or "" if terms.doc is None else terms.doc,
+            reply=_reply_of(signature, terms.reply),
+            terms=terms,
         )
         self._changed()
 
@@ -201,6 +221,7 @@ class Service:
 
     def provision(self) -> Provision:
         """Returns what the registry is told about the service."""
+        terms = self.terms
         return Provision(
             service=self.name,
             version=self.version,
@@ -209,25 +230,70 @@ class Service:
             commands=[command.spec() for command in self.commands.values()],
             emits=[spec for _, spec in self._emitted.values()],
             listens=list(self._heard.values()),
+            policy=terms.policy,
+            concurrency=terms.concurrency,
+            weight=terms.weight,
+            allow_from=list(terms.allow_from or ()),
+            connect_to=list(terms.connect_to or ()),
         )
 
 
 def _refuse(options: Mapping[str, object]) -> None:
     for option in options:
-        if option not in _NOT_BUILT:
+        if option in {"queue", "replaces"}:
+            raise TypeError(f"command(): the option '{option}' is not built yet; leave it out")
+        if option not in _OPTIONS:
             raise TypeError(f"command() got an unexpected keyword argument '{option}'")
-        raise TypeError(
-            f"command(): the option '{option}' is not built yet; leave it out. "
-            "Built are timeout, idempotent and doc"
+
+
+def _reply_of(signature: Signature, reply: str | None) -> ReplyMode:
+    """Returns the reply mode of a command; a generator is a stream and nothing else is.
+
+    Raises:
+        BadRequest: another one was asked for.
+    """
+    if reply is None:
+        return ReplyMode.STREAM if signature.is_stream else ReplyMode.VALUE
+    if signature.is_stream and reply != ReplyMode.STREAM:
+        raise BadRequest(
+            f"{signature.name}: reply='{reply}', but a generator is a stream; a caller may still "
+            "ask it for a value, which is the list of its items"
+        )
+    if reply == ReplyMode.STREAM and not signature.is_stream:
+        raise BadRequest(
+            f"{signature.name}: reply='stream' is for a generator, a function that yields items"
+        )
+    return ReplyMode(reply)
+
+
+def _check_upload(signature: Signature, reply: str | None) -> None:
+    """Returns when somebody waits who could upload.
+
+    Raises:
+        BadRequest: the caller is free before it could.
+    """
+    if signature.upload_name and reply in {ReplyMode.NONE, ReplyMode.ACK}:
+        raise BadRequest(
+            f"{signature.name}: reply='{reply}' frees its caller at once, so '"
+            f"{signature.upload_name}' would get no upload; leave reply out"
         )
 
 
-def _timeout_ms(timeout: float | None) -> int:
-    if timeout is None:
-        return 0
-    if not 0 < timeout * 1000 <= TTL_MS_MAX:
-        raise BadRequest(f"timeout={timeout}: a timeout is above 0 and at most 49 days, in seconds")
-    return max(1, round(timeout * 1000))
+def _check_serial(signature: Signature, serial: object) -> None:
+    """Returns when commands can be put in a row by ``serial``.
+
+    Raises:
+        BadRequest: it names no parameter of the handler.
+    """
+    if isinstance(serial, bool) or serial in signature.parameters:
+        return
+    if isinstance(serial, str) and serial and signature.takes_any_name:
+        return
+    names = ", ".join(signature.parameters) or "none"
+    raise BadRequest(
+        f"{signature.name}: serial={serial!r} is True or the name of a parameter that comes from "
+        f"the payload; there are: {names}"
+    )
 
 
 def _place(function: Function) -> str:

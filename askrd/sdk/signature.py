@@ -5,14 +5,24 @@ payload on its way in and out. msgspec does the work; pydantic models are taken 
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from dataclasses import dataclass
-from typing import Any, Union, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from askrd.sdk.context import Context
 from askrd.sdk.shape import Shape, said, value_of
+from askrd.sdk.upload import Upload
 from askrd.wire.errors import BadRequest, SchemaInvalid
 from askrd.wire.frames import Coding
 
@@ -20,6 +30,8 @@ Function = Callable[..., Any]
 
 _JSON, _BYTES = Coding.JSON, Coding.BYTES
 _EMPTY = inspect.Parameter.empty
+_FLOWING = (AsyncIterator, AsyncGenerator, AsyncIterable, Iterator, Generator, Iterable)
+"""What a generator may be annotated to return; the first argument is the type of an item."""
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -30,9 +42,14 @@ class Signature:
     Attributes:
         name: the handler as messages call it.
         request: JSON Schema of the payload.
-        response: JSON Schema of the result, or None when the handler does not say.
-        is_async: whether the handler is a coroutine function; others run in a thread.
+        response: JSON Schema of the result, of each item when it is a stream, or None when the
+            handler does not say.
+        is_async: whether the handler is a coroutine function or an asynchronous generator; others
+            run in a thread.
+        is_stream: whether the handler is a generator.
         context_name: the parameter that takes the `Context`, or empty.
+        upload_name: the parameter that takes the `Upload`, or empty.
+        piece: type of the upload's pieces, or None when any will do.
         parameters: the other parameters, in order.
         takes_any_name: whether the handler has ``**kwargs``.
     """
@@ -41,7 +58,10 @@ class Signature:
     request: dict[str, Any]
     response: dict[str, Any] | None
     is_async: bool
+    is_stream: bool
     context_name: str
+    upload_name: str
+    piece: Shape | None
     parameters: tuple[str, ...]
     takes_any_name: bool
     _arguments: Shape
@@ -112,7 +132,7 @@ class Signature:
         return f"an object with {', '.join(self.parameters)}"
 
     def encode(self, result: Any) -> tuple[bytes, Coding]:
-        """Returns a handler's result as payload bytes and their coding.
+        """Returns a handler's result, or an item of its stream, as payload bytes and coding.
 
         Raises:
             SchemaInvalid: the result does not fit the handler's return annotation, or cannot be
@@ -127,23 +147,29 @@ def read_signature(function: Function, name: str = "") -> Signature:
     """Reads the signature of a command's handler.
 
     Args:
-        function: a plain or coroutine function. Parameters without an annotation take anything;
-            one annotated `Context` gets the call's context.
+        function: a plain or coroutine function, or a generator of either kind. Parameters without
+            an annotation take anything; one annotated `Context` gets the call's context, one
+            annotated `Upload` what the caller sends while the command runs.
         name: how messages call it; by default the function's own name.
 
     Raises:
-        BadRequest: the function cannot be a handler: it is a generator, has ``*args`` or
-            positional-only parameters, or an annotation cannot become a JSON Schema.
+        BadRequest: the function cannot be a handler: it has ``*args`` or positional-only
+            parameters, or an annotation cannot become a JSON Schema.
     """
     name = name or getattr(function, "__name__", "handler")
-    _refuse_generators(function, name)
+    if not callable(function):
+        raise BadRequest(f"{name} is not a function")
     hints = hints_of(function, name)
-    context_name = ""
+    context_name = upload_name = ""
     taken: list[inspect.Parameter] = []
     takes_any_name = False
     for parameter in inspect.signature(function).parameters.values():
         if hints.get(parameter.name) is Context:
             context_name = parameter.name
+        elif _takes_upload(hints.get(parameter.name)):
+            if upload_name:
+                raise BadRequest(f"{name}: a command has one upload; '{parameter}' is a second")
+            upload_name = parameter.name
         elif parameter.kind is inspect.Parameter.VAR_KEYWORD:
             takes_any_name = True
         elif parameter.kind in _NAMED:
@@ -158,14 +184,20 @@ def read_signature(function: Function, name: str = "") -> Signature:
     if len(taken) == 1 and not takes_any_name:
         sole = Shape(hints.get(taken[0].name, Any), f"{name}({taken[0].name})")
     takes_objects = sole is not None and sole.takes_objects
+    is_stream = is_generator(function)
     result = hints.get("return", _EMPTY)
+    if is_stream:
+        result = _item_of(result, name)
     result_shape = None if result in {_EMPTY, Any} else Shape(result, f"{name}'s result")
     return Signature(
         name=name,
         request=_request_schema(arguments, sole, taken, takes_objects=takes_objects),
         response=None if result_shape is None else result_shape.schema,
         is_async=is_async(function),
+        is_stream=is_stream,
         context_name=context_name,
+        upload_name=upload_name,
+        piece=_piece_of(hints.get(upload_name), name),
         parameters=tuple(parameter.name for parameter in taken),
         takes_any_name=takes_any_name,
         _arguments=arguments,
@@ -178,10 +210,24 @@ def read_signature(function: Function, name: str = "") -> Signature:
 
 
 def is_async(function: Function) -> bool:
-    """Says whether calling ``function`` gives something to await."""
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004  # an object with an async __call__
+    """Says whether ``function`` runs in the loop: a coroutine function, or such a generator."""
+    return any(
+        inspect.iscoroutinefunction(one) or inspect.isasyncgenfunction(one)
+        for one in _called(function)
     )
+
+
+def is_generator(function: Function) -> bool:
+    """Says whether calling ``function`` gives a generator, of either kind."""
+    return any(
+        inspect.isasyncgenfunction(one) or inspect.isgeneratorfunction(one)
+        for one in _called(function)
+    )
+
+
+def _called(function: Function) -> tuple[Any, Any]:
+    """Returns what runs when ``function`` is called; it may be an object with ``__call__``."""
+    return function, getattr(function, "__call__", None)  # noqa: B004
 
 
 def hints_of(function: Function, name: str) -> dict[str, Any]:
@@ -200,14 +246,34 @@ def hints_of(function: Function, name: str) -> dict[str, Any]:
         ) from exc
 
 
-def _refuse_generators(function: Function, name: str) -> None:
-    if not callable(function):
-        raise BadRequest(f"{name} is not a function")
-    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+def default_of(function: Function, name: str) -> Any:
+    """Returns the default of a parameter; None when it has none, or there is no such parameter."""
+    parameter = inspect.signature(function).parameters.get(name)
+    return None if parameter is None or parameter.default is _EMPTY else parameter.default
+
+
+def _takes_upload(hint: Any) -> bool:
+    return (get_origin(hint) or hint) is Upload
+
+
+def _piece_of(hint: Any, name: str) -> Shape | None:
+    """Returns the type of an upload's pieces; None takes any."""
+    inner = get_args(hint)
+    if not inner or inner[0] is Any:
+        return None
+    return Shape(inner[0], f"a piece of {name}'s upload")
+
+
+def _item_of(result: Any, name: str) -> Any:
+    """Returns the type of a stream's items; empty when the generator does not say."""
+    if result in {_EMPTY, Any}:
+        return _EMPTY
+    if (get_origin(result) or result) not in _FLOWING:
         raise BadRequest(
-            f"{name} is a generator, and streams are not built yet; "
-            "a command returns one value, and may tell its progress with ctx.progress()"
+            f"{name} is a generator, so it returns AsyncIterator[...] or Iterator[...]; "
+            "what stands in the brackets is the type of an item"
         )
+    return next(iter(get_args(result)), _EMPTY)
 
 
 def _arguments_shape(

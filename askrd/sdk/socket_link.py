@@ -79,9 +79,19 @@ class SocketLink:
         assert conversation.welcome is not None
         return conversation.welcome
 
+    def hear(self, conversation: Conversation, data: bytes, now: float) -> None:
+        """Hands what arrived to the conversation.
+
+        Raises:
+            AskrError: the bytes cannot be understood.
+        """
+        before = self.framing.taken_bytes
+        frames = self.framing.receive(data)
+        conversation.receive(frames, now, self.framing.taken_bytes - before)
+
     def _hear(self, conversation: Conversation, data: bytes) -> None:
         try:
-            conversation.receive(self.framing.receive(data), time.monotonic())
+            self.hear(conversation, data, time.monotonic())
         except BadRequest as exc:
             reason = f"what answers there is no askrd: {exc}"
             raise CannotConnect(self.address.url, reason) from exc

@@ -6,13 +6,24 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from askrd.sdk.shape import Shape, Side, value_of
-from askrd.wire.errors import UnsealFailed
-from askrd.wire.frames import FLAG_KEPT, FLAG_SEALED, STAMP_TIME, Coding, Frame, Kind
+from askrd.wire.errors import AskrError, UnsealFailed
+from askrd.wire.frames import FLAG_KEPT, FLAG_MORE, FLAG_SEALED, STAMP_TIME, Coding, Frame, Kind
 
 T = TypeVar("T")
 
 _UNREAD: Any = object()
 _BYTES = Coding.BYTES
+_UNUSUAL = FLAG_SEALED | FLAG_MORE
+
+
+class Gathered(Frame, frozen=True, kw_only=True):
+    """The outcome of a command that several instances answered; it has the flag MORE.
+
+    Attributes:
+        rows: their good replies, in the order they came.
+    """
+
+    rows: tuple[Frame, ...] = ()
 
 
 @lru_cache(maxsize=256)
@@ -21,19 +32,24 @@ def _shape(hint: Any) -> Shape:
 
 
 def read_payload(frame: Frame, as_: Any = None, *, at: Side = "response") -> Any:
-    """Returns the value a frame carries: any JSON value, bytes, or None.
+    """Returns the value a frame carries: any JSON value, bytes, or None; of rows, a list of them.
 
     Args:
         frame: what arrived.
-        as_: a type to decode and check the payload as; None takes whatever it is.
+        as_: a type to decode and check the payload, or each row's, as; None takes whatever it is.
         at: which side an error blames.
 
     Raises:
         SchemaInvalid: the payload is not JSON although it says so, or does not fit ``as_``.
         UnsealFailed: it is encrypted, which this version cannot open.
     """
-    if frame.flags & FLAG_SEALED:
-        raise UnsealFailed("the payload is sealed, and this version cannot open it", at="client")
+    if frame.flags and frame.flags & _UNUSUAL:
+        if type(frame) is Gathered:
+            return [read_payload(row, as_, at=at) for row in frame.rows]
+        if frame.flags & FLAG_SEALED:
+            raise UnsealFailed(
+                "the payload is sealed, and this version cannot open it", at="client"
+            )
     if as_ is None:
         if frame.coding == _BYTES:
             return frame.payload
@@ -236,6 +252,7 @@ class Outcome(msgspec.Struct, frozen=True):
         instance: its instance id.
         id: the command's id on this connection.
         ms: milliseconds from sending to the answer.
+        kept: whether it is the stored outcome of an earlier command with the same idempotency key.
     """
 
     value: Any
@@ -243,6 +260,27 @@ class Outcome(msgspec.Struct, frozen=True):
     instance: str
     id: int
     ms: float
+    kept: bool = False
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What one instance answered to a survey.
+
+    Attributes:
+        service: whose service it is.
+        instance: its instance id.
+        ok: whether it answered with a value.
+        value: that value, or what ``as_`` asked for; None when it failed.
+        error: why it failed; None when it did not.
+        ms: milliseconds from sending to the row.
+    """
+
+    service: str
+    instance: str
+    ok: bool
+    value: Any = None
+    error: AskrError | None = None
+    ms: float = 0.0
 
 
 class Emitted(msgspec.Struct, frozen=True):

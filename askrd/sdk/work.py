@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import Context as Variables, copy_context
@@ -12,6 +12,7 @@ from typing import Any
 
 from askrd.sdk.context import CURRENT
 from askrd.sdk.errands import DROPPED, refuse_dropped
+from askrd.wire.errors import DeadlineExceeded
 
 LOG = logging.getLogger("askrd.sdk")
 THREADS_MAX = 32
@@ -20,6 +21,10 @@ THREADS_MAX = 32
 Done = Callable[[asyncio.Task[Any]], None]
 Ending = Callable[[], bool]
 """Cancels the task."""
+
+
+class NotBegun(DeadlineExceeded):
+    """A plain function was not run: its command ended before there was a thread for it."""
 
 
 class Work:
@@ -64,6 +69,18 @@ class Work:
         task.add_done_callback(done)
         return task.cancel
 
+    def keep(self, work: Awaitable[Any], done: Done, *, variables: Variables) -> asyncio.Task[Any]:
+        """Starts a task like `start` and returns it, for who awaits it."""
+
+        async def finish() -> Any:
+            return await work
+
+        task = self._loop.create_task(finish(), context=variables)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(done)
+        return task
+
     async def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Returns what a synchronous function returns; it runs in a thread.
 
@@ -79,6 +96,13 @@ class Work:
     def _in_thread(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
+        context = CURRENT.get()
+        if context is not None and (context.is_cancelled or context.remaining <= 0):
+            raise NotBegun(
+                f"{context.service}.{context.command} was not run: it ended before there was a "
+                "thread for it",
+                at="handler",
+            )
         token = object()
         name = self._busy[token] = getattr(function, "__qualname__", "a function")
         dropped: list[str] = []

@@ -9,7 +9,7 @@ import random
 import string
 from collections.abc import Callable
 
-from askrd.core.effects import Close, Note, Persist
+from askrd.core.effects import Close, Note, Persist, Rebind, Say
 from askrd.core.router import Router
 from askrd.core.session import Session
 from askrd.core.switchboard import Daemon
@@ -136,10 +136,10 @@ class MemoryDaemon:
             self._carry_out()
 
     def end(self, connection: MemoryConnection, close_code: int, reason: str) -> None:
-        """Ends a connection and everything that hangs on it."""
+        """Ends a connection, and what hangs on it unless its peer may come back."""
         if self._connections.pop(connection.session, None) is None:
             return
-        self.router.leave(connection.session, reason, self._now_us())
+        self.router.lose(connection.session, reason, self._now_us())
         connection.is_open = False
         self.loop.call_soon(connection.over, close_code, reason)
         self._carry_out()
@@ -167,12 +167,50 @@ class MemoryDaemon:
                         router.committed(effect.ticket, self._now_us())
                     case Note():
                         self.notes = [*self.notes[-_NOTES_MAX:], effect]
+                    case Rebind():
+                        self._rebind(effect)
+                    case Say():
+                        self._write(effect.session, effect.frame)
         self._flush()
         for close in closing:
-            connection = self._connections.get(close.session)
-            if connection is not None:
-                self.end(connection, close.close_code, close.reason)
+            self._close(close)
         self._arm()
+
+    def _close(self, close: Close) -> None:
+        connection = self._connections.get(close.session)
+        if connection is not None:
+            self.end(connection, close.close_code, close.reason)
+        else:
+            self.router.leave(close.session, close.reason, self._now_us())
+
+    def _rebind(self, effect: Rebind) -> None:
+        """Has a connection carry another session, and cuts the one that session had."""
+        connections, link, session = self._connections, effect.link, effect.session
+        connection, before = connections.pop(link, None), connections.pop(session, None)
+        if before is not None:
+            before.session = link
+            connections[link] = before
+            self.loop.call_soon(before.lose, "its session goes on elsewhere")
+        if connection is None:
+            return
+        connection.session = session
+        connections[session] = connection
+        self._write(session, b"".join(effect.first))
+        while session.outbox.is_paused:
+            self._write_counted(session)
+        self.router.resume(session, self._now_us())
+
+    def _write(self, session: Session, data: bytes) -> None:
+        connection = self._connections.get(session)
+        if connection is not None and data:
+            self.loop.call_soon(connection.deliver, data)
+
+    def _write_counted(self, session: Session) -> None:
+        """Writes what waits for a session, and keeps it where its peer may come back."""
+        data = b"".join(session.outbox.take())
+        if data and session.resumption is not None:
+            session.resumption.tail.add(data)
+        self._write(session, data)
 
     def _flush(self) -> None:
         router = self.router
@@ -180,17 +218,15 @@ class MemoryDaemon:
         router.dirty.clear()
         router.board.queued_bytes = 0
         for session in dirty:
-            data = b"".join(session.outbox.take())
-            connection = self._connections.get(session)
-            if connection is not None and data:
-                self.loop.call_soon(connection.deliver, data)
+            if not session.outbox.is_paused:
+                self._write_counted(session)
 
     def _arm(self) -> None:
         due_us = self.router.next_due_us
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None
-        if due_us < NEVER_US and self._connections:
+        if due_us < NEVER_US and self.router.board.sessions:
             delay = max(0, due_us - self._now_us()) / 1_000_000
             self._timer = self.loop.call_later(delay, self._tick)
 

@@ -1,8 +1,9 @@
 """Agents and the real router in one process, for tests without sockets."""
 
 import asyncio
+import inspect
 from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -12,6 +13,8 @@ from askrd.sdk.life import Life, Voice
 from askrd.sdk.readers import EventReader
 from askrd.sdk.service import Service
 from askrd.sdk.state import State
+from askrd.sdk.streams import Stream
+from askrd.sdk.surveys import Survey
 from askrd.sdk.timers import Timers
 from askrd.sdk.values import Emitted, Event, Outcome
 from askrd.testing.memory_daemon import MemoryDaemon
@@ -57,6 +60,16 @@ class Stub:
             if asyncio.iscoroutine(answer):
                 answer = await answer
         return answer
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What is registered: an asynchronous generator in place of one, else itself."""
+        return self._stream if inspect.isasyncgenfunction(self._answer) else self
+
+    async def _stream(self, payload: Any = None) -> AsyncIterator[Any]:
+        self.calls.append(payload)
+        async for item in self._answer(payload):
+            yield item
 
 
 class TestAskr:
@@ -133,29 +146,25 @@ class TestAskr:
         """The connected state of the workspace."""
         return self._client.state
 
-    async def send(
-        self,
-        target: str,
-        payload: Any = None,
-        *,
-        timeout: float | None = None,
-        headers: Mapping[str, str] | None = None,
-        as_: Any = None,
-    ) -> Any:
+    async def send(self, target: str, payload: Any = None, **options: Any) -> Any:
         """Sends a command and returns its value, as `Client.send` does."""
-        return await self._client.send(target, payload, timeout=timeout, headers=headers, as_=as_)
+        return await self._client.send(target, payload, **options)
 
-    async def call(
-        self,
-        target: str,
-        payload: Any = None,
-        *,
-        timeout: float | None = None,
-        headers: Mapping[str, str] | None = None,
-        as_: Any = None,
-    ) -> Outcome:
+    async def call(self, target: str, payload: Any = None, **options: Any) -> Outcome:
         """Sends a command and returns its outcome, as `Client.call` does."""
-        return await self._client.call(target, payload, timeout=timeout, headers=headers, as_=as_)
+        return await self._client.call(target, payload, **options)
+
+    async def tell(self, target: str, payload: Any = None, **options: Any) -> None:
+        """Sends a command without an answer, as `Client.tell` does."""
+        await self._client.tell(target, payload, **options)
+
+    def survey(self, target: str, payload: Any = None, **options: Any) -> Survey:
+        """Asks several instances, as `Client.survey` does."""
+        return self._client.survey(target, payload, **options)
+
+    def stream(self, target: str, payload: Any = None, **options: Any) -> Stream:
+        """Sends a command that is answered by items, as `Client.stream` does."""
+        return self._client.stream(target, payload, **options)
 
     async def emit(
         self, event: str, payload: Any = None, *, confirm: bool = False
@@ -218,7 +227,8 @@ class TestAskr:
 
         Args:
             address: `service.command`.
-            answer: a value; an error of askr, which is raised; or a function of the payload.
+            answer: a value; an error of askr, which is raised; a function of the payload; or an
+                asynchronous generator of the payload, which makes it a stream.
 
         Raises:
             BadRequest: the address does not name a service and a command, or is stubbed already.
@@ -238,7 +248,7 @@ class TestAskr:
         if service is None:
             service = self._services[parsed.service] = Service(parsed.service)
             service.on_change = self._stubs.offer
-        service.command(parsed.command)(made)
+        service.command(parsed.command)(made.function)
 
     async def lose(self, agent: Askr) -> None:
         """Cuts the connection of an agent, as a pulled cable would; it comes back by itself."""

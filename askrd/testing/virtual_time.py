@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any
 
-from askrd.sdk.from_thread import threads_waiting
+from askrd.sdk.waiting import threads_waiting
 
 DAY_S = 24 * 3600.0
 """A test that has waited a virtual day waits for something that does not come."""

@@ -1,9 +1,11 @@
 """An agent says what it offers: short lines, and no colours where nobody can see them."""
 
 import io
+from collections.abc import AsyncIterator
 
 from askrd.sdk.announcing import Announcer
 from askrd.sdk.service import Service
+from askrd.sdk.upload import Upload
 
 
 class Terminal(io.StringIO):
@@ -25,6 +27,13 @@ def service() -> Service:
     @made.command(doc="x" * 100)
     def stop(**rest: int) -> None: ...
 
+    @made.command
+    async def tail(path: str, content: Upload) -> AsyncIterator[str]:
+        yield path
+
+    @made.command(reply="ack")
+    def index() -> None: ...
+
     made.emits("FETCHED_TIME", int)
     made.hears("news.*", None, "")
     return made
@@ -34,8 +43,10 @@ def test_one_line_per_command_event_and_pattern() -> None:
     stream = io.StringIO()
     Announcer("agent", stream).offer([service()])
     assert stream.getvalue().splitlines() == [
-        "  agent.crawl(url, depth=2)  Fetches a page.",
-        "  agent.stop(...)            " + "x" * 59 + "…",
+        "  agent.crawl(url, depth=2)                    Fetches a page.",
+        "  agent.stop(...)                              " + "x" * 59 + "…",
+        "  agent.tail(path, content: upload) -> stream",
+        "  agent.index() -> ack",
         "  emits FETCHED_TIME",
         "  listens to news.*",
     ]

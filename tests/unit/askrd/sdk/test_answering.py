@@ -249,7 +249,8 @@ def test_unknown_command_and_sealed_payload_are_refused() -> None:
     assert failure(call("double", 1, flags=FLAG_SEALED))["code"] == "unseal_failed"
 
 
-def test_result_above_the_limit_is_said_to_be_so() -> None:
+def test_result_above_what_can_be_joined_is_said_to_be_so(monkeypatch) -> None:
+    monkeypatch.setattr("askrd.sdk.answering.GATHERED_BYTES_MAX", MIB)
     body = failure(call("big", MIB))
     assert (body["code"], body["at"]) == ("payload_too_large", "response")
 

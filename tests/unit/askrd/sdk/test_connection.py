@@ -189,6 +189,7 @@ def test_a_refusal_on_the_way_back_is_the_end() -> None:
         await made.open()
         waiting: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
         made.conversation.call("a.b", b"", 0, waiting)
+        made.flush()
         exchange.cables[0].cut("cable pulled")
         exchange.cables[0].receiver.connection_lost("again")
         with pytest.raises(ConnectionLost):

@@ -1,11 +1,15 @@
 """A context says who asks, how long there is, and which chain of commands this is."""
 
+import asyncio
+import math
 from typing import Any
 
 import pytest
 
 from askrd.sdk.context import CURRENT, Caller, Context, Inheritance, inherit
 from askrd.wire.errors import DeadlineExceeded
+
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def context(now: float = 0.0, **members: Any) -> Context:
@@ -84,3 +88,67 @@ def test_command_out_of_time_sends_nothing_more() -> None:
 
 def test_outside_a_command_nothing_is_inherited() -> None:
     assert inherit("b.c", 5.0, {"x": "y"}) == Inheritance(5.0, {"x": "y"}, 0)
+
+
+def test_nested_commands_carry_the_place_in_the_trace() -> None:
+    outer = context(headers={"traceparent": PARENT, "tracestate": "vendor=1"})
+    token = CURRENT.set(outer)
+    try:
+        headers = inherit("b.c", None, None).headers
+        assert headers is not None
+        assert headers["traceparent"] == outer.traceparent != PARENT
+        assert outer.traceparent.split("-")[1] == PARENT.split("-")[1]
+        assert headers["tracestate"] == "vendor=1"
+        headers = inherit("b.c", None, {"traceparent": PARENT}).headers
+        assert headers is not None
+        assert headers["traceparent"] == PARENT
+    finally:
+        CURRENT.reset(token)
+
+
+def test_work_without_a_deadline_passes_none_on() -> None:
+    token = CURRENT.set(context(deadline=math.inf))
+    try:
+        assert inherit("b.c", None, None).timeout is None
+        assert inherit("b.c", 5.0, None).timeout == 5.0
+    finally:
+        CURRENT.reset(token)
+
+
+def test_sheltered_context_is_the_same_without_a_deadline() -> None:
+    outer = context(hops=2, headers={"traceparent": PARENT})
+    inner = outer.sheltered()
+    assert inner.remaining == math.inf
+    assert (inner.correlation_id, inner.traceparent, inner.hops, inner.caller) == (
+        outer.correlation_id, outer.traceparent, 2, outer.caller,
+    )  # fmt: skip
+
+
+def test_context_of_no_agent_cannot_shield() -> None:
+    async def story() -> None:
+        work = asyncio.sleep(0)
+        with pytest.raises(RuntimeError, match="nobody answers this command"):
+            await context().shield(work)
+        work.close()
+
+    asyncio.run(story())
+
+
+def test_what_threads_wait_for_is_cancelled_with_the_command() -> None:
+    async def story() -> None:
+        outer = context()
+
+        async def wait() -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            with outer.adopting(task):
+                await asyncio.sleep(60)
+
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(wait())
+            await asyncio.sleep(0)
+            outer.cancel_nested()
+        assert task.cancelled()
+        outer.cancel_nested()
+
+    asyncio.run(story())

@@ -64,11 +64,15 @@ def test_a_lost_connection_fails_commands_and_says_how_far_they_got() -> None:
     conversation.lost("cable pulled")
 
     assert isinstance(written.error, ConnectionLost)
-    assert isinstance(unwritten.error, ConnectionLost)
     assert (written.error.details, written.error.retryable) == ({"delivered": "unknown"}, False)
-    assert (unwritten.error.details, unwritten.error.retryable) == ({"delivered": "no"}, True)
     assert "cable pulled" in written.error.message
+    assert not unwritten.done()
     assert not subbed.done()
+
+    conversation.end(ConnectionLost("no way back"))
+
+    assert isinstance(unwritten.error, ConnectionLost)
+    assert (unwritten.error.details, unwritten.error.retryable) == ({"delivered": "no"}, True)
 
 
 def test_nothing_can_be_asked_while_there_is_no_connection() -> None:

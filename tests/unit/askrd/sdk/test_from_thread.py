@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from askrd import Askr, ConnectionLost, Context, DeadlineExceeded, HandlerError, NotFound
-from askrd.sdk.from_thread import FromThread, Home, threads_waiting
+from askrd.sdk.from_thread import FromThread, Home
+from askrd.sdk.waiting import threads_waiting
 from askrd.testing import TestAskr, run
 
 

@@ -1,12 +1,13 @@
 """An agent's life against the real router in memory: connections, hooks, and the way out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, ClassVar
 
 import pytest
 
 from askrd import Askr, BadRequest, CommandError, ConnectionLost, Event, InstanceLost
+from askrd.sdk.errors import CannotConnect
 from askrd.sdk.transport import Receiver
 from askrd.testing import TestAskr, run
 from askrd.testing.memory_transport import MemoryTransport
@@ -109,6 +110,10 @@ class RecordingTransport(MemoryTransport):
         super().write(data)
 
 
+def kinds_in(batch: bytes) -> list[int]:
+    return [decode(data).kind for data in split(Assembly(1 << 20), batch)]
+
+
 def test_everything_is_registered_again_in_one_write() -> None:
     agent = make_agent()
     agent.service("second")
@@ -116,18 +121,46 @@ def test_everything_is_registered_again_in_one_write() -> None:
     agent.on("Y")(lambda: None)
 
     async def story(askr: TestAskr) -> None:
+        is_open = True
+
+        async def dial(address: DaemonAddress, receiver: Receiver) -> MemoryTransport:
+            if not is_open:
+                raise CannotConnect(address.url, "the test has shut the door")
+            return RecordingTransport(askr.daemon, receiver)
+
+        await agent.connect(url="unix:/memory", dial=dial)
+        everything = [Kind.PROVIDE, Kind.PROVIDE, Kind.SUB, Kind.SUB]
+        magic, batch = RecordingTransport.writes[:2]
+        assert magic == MAGIC
+        assert kinds_in(batch) == [Kind.HELLO, *everything]
+        RecordingTransport.writes.clear()
+        is_open = False
+        await askr.lose(agent)
+        await askr.advance(15)
+        is_open = True
+        await askr.advance(15)
+        magic, batch = RecordingTransport.writes[:2]
+        assert kinds_in(batch) == [Kind.HELLO, *everything]
+        await agent.close()
+
+    live(story)
+
+
+def test_within_the_window_nothing_is_registered_again() -> None:
+    agent = make_agent()
+    agent.on("X")(lambda: None)
+
+    async def story(askr: TestAskr) -> None:
         async def dial(address: DaemonAddress, receiver: Receiver) -> MemoryTransport:
             return RecordingTransport(askr.daemon, receiver)
 
         await agent.connect(url="unix:/memory", dial=dial)
-        for _ in range(2):
-            magic, batch = RecordingTransport.writes[:2]
-            kinds = [decode(data).kind for data in split(Assembly(1 << 20), batch)]
-            assert magic == MAGIC
-            assert kinds == [Kind.HELLO, Kind.PROVIDE, Kind.PROVIDE, Kind.SUB, Kind.SUB]
-            RecordingTransport.writes.clear()
-            await askr.lose(agent)
-            await askr.advance(15)
+        RecordingTransport.writes.clear()
+        await askr.lose(agent)
+        await askr.advance(3)
+        assert [kinds_in(batch) for batch in RecordingTransport.writes[1:]] == [[Kind.HELLO]]
+        rows = await askr.services()
+        assert [row["service"] for row in rows] == [agent.name]
         await agent.close()
 
     live(story)
@@ -216,7 +249,45 @@ def test_second_service_of_the_same_name_is_refused() -> None:
         Askr("agent").service("agent")
 
 
-@pytest.mark.parametrize("later", [{"connections": 2}, {"key_file": "k"}])
-def test_option_of_a_later_version_is_refused(later) -> None:
+def test_option_of_a_later_version_is_refused() -> None:
     with pytest.raises(TypeError, match="not built yet"):
-        Askr("agent", **later)
+        Askr("agent", key_file="k")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("connections", [0, 5])
+def test_a_session_has_one_to_four_connections(connections: int) -> None:
+    with pytest.raises(ValueError, match="1 to 4"):
+        Askr("agent", connections=connections)
+
+
+def test_commands_on_their_way_are_answered_while_the_agent_drains() -> None:
+    agent = make_agent()
+
+    @agent.command
+    async def soon(number: int) -> int:
+        await asyncio.sleep(number % 3)
+        return number
+
+    @agent.command
+    async def items(number: int) -> AsyncIterator[int]:
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            yield number
+
+    async def take(askr: TestAskr) -> int:
+        async with askr.stream(f"{agent.name}.items", 1) as stream:
+            return sum([item async for item in stream])
+
+    async def story(askr: TestAskr) -> None:
+        await agent.connect(url="unix:/memory", dial=askr.door)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(askr.send(f"{agent.name}.soon", number)) for number in range(50)
+            ]
+            stream = group.create_task(take(askr))
+            await asyncio.sleep(0)
+            group.create_task(agent.close())
+        assert [task.result() for task in tasks] == list(range(50))
+        assert stream.result() == 100
+
+    live(story)

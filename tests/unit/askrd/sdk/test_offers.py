@@ -6,7 +6,7 @@ from askrd.sdk.conversation import Conversation
 from askrd.wire import bodies
 from askrd.wire.codec import decode
 from askrd.wire.errors import BadRequest, CommandError, LimitExceeded
-from askrd.wire.frames import Coding, Frame, Kind
+from askrd.wire.frames import FLAG_MORE, FLAG_SILENT, FLAG_UP, Coding, Frame, Kind
 from tests.unit.askrd.sdk.talk import Promise, opened, said
 
 CALL = Frame(kind=Kind.CALL, id=17, name=b"agent.fetch", ttl_ms=100, stamp=b"me@k3Tz9a")
@@ -141,3 +141,68 @@ def test_the_coding_of_a_reply_is_kept() -> None:
     conversation.offers.reply(asked(conversation), b"\0", Coding.BYTES)
 
     assert said(conversation)[0].coding == Coding.BYTES
+
+
+def test_items_credit_and_acceptance_are_said_while_a_command_runs() -> None:
+    conversation = opened()
+    call = asked(conversation)
+    offers = conversation.offers
+
+    assert offers.accept(call)
+    assert offers.item(call, b"1", Coding.JSON)
+    assert offers.item(call, b"xy", Coding.BYTES, more=True)
+    assert offers.grant(call, bodies.Credit(items=32, bytes=64))
+    assert [
+        (frame.kind, frame.id, frame.flags, frame.payload, frame.coding)
+        for frame in said(conversation)
+    ] == [
+        (Kind.REPLY, 17, FLAG_MORE, b"", Coding.NONE),
+        (Kind.ITEM, 17, 0, b"1", Coding.JSON),
+        (Kind.ITEM, 17, FLAG_MORE, b"xy", Coding.BYTES),
+        (Kind.CREDIT, 17, FLAG_UP, b'{"items":32,"bytes":64}', Coding.JSON),
+    ]
+
+
+def test_nothing_is_said_to_a_command_that_has_its_answer() -> None:
+    conversation = opened()
+    call = asked(conversation)
+    offers = conversation.offers
+    offers.reply(call, b"", 0)
+    conversation.exchange.take()
+
+    assert not offers.accept(call)
+    assert not offers.item(call, b"1", Coding.JSON)
+    assert not offers.grant(call, bodies.Credit(items=1, bytes=1))
+    assert conversation.exchange.take() == []
+
+
+def test_what_belongs_to_a_command_is_told_until_it_is_answered() -> None:
+    conversation = opened()
+    told: list[tuple[Frame, int]] = []
+    conversation.offers.on_flow = lambda call, frame: told.append((call, frame.kind))
+    call = asked(conversation)
+    frames = [
+        Frame(kind=Kind.ITEM, id=17, flags=FLAG_UP),
+        Frame(kind=Kind.CREDIT, id=17),
+        Frame(kind=Kind.END, id=17, flags=FLAG_UP),
+        Frame(kind=Kind.RESET, id=99, flags=FLAG_UP),
+    ]
+
+    conversation.receive(frames, 1.0)
+    conversation.offers.reply(call, b"", 0)
+    conversation.receive(frames, 1.0)
+
+    assert told == [(call, Kind.ITEM), (call, Kind.CREDIT), (call, Kind.END)]
+
+
+def test_a_command_that_is_told_is_not_unanswered() -> None:
+    conversation = opened()
+    told: list[Frame] = []
+    conversation.offers.on_call = told.append
+    frame = Frame(kind=Kind.CALL, id=0, name=b"agent.note", flags=FLAG_SILENT)
+
+    conversation.receive([frame], 1.0)
+
+    assert (told, conversation.offers.asked) == ([frame], 0)
+    assert not conversation.offers.reply(frame, b"", 0)
+    assert conversation.exchange.take() == []

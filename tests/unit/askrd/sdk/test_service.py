@@ -1,10 +1,14 @@
 """A service registers commands, refuses what it cannot keep, and says what it offers."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from askrd.sdk.service import Service
+from askrd.sdk.terms import ServiceTerms
+from askrd.sdk.upload import Upload
 from askrd.wire.bodies import EventSpec
 from askrd.wire.errors import BadRequest
 
@@ -22,7 +26,7 @@ def test_command_is_registered_under_its_own_name() -> None:
     service = Service("agent")
     assert service.command(crawl) is crawl
     command = service.commands["crawl"]
-    assert (command.doc, command.timeout_ms, command.idempotent) == (
+    assert (command.doc, command.timeout_ms, command.terms.idempotent) == (
         "Fetches a page and\ncounts its links.\n\nMore about it.", 0, False,
     )  # fmt: skip
 
@@ -51,22 +55,73 @@ def test_same_command_twice_is_refused_naming_both() -> None:
     assert "other" in caught.value.message
 
 
+async def tail(path: str) -> AsyncIterator[str]:
+    yield path
+
+
+async def put(name: str, content: Upload) -> int:
+    return len(name)
+
+
+def test_command_says_all_that_is_laid_down_about_it() -> None:
+    service = Service("agent")
+    service.command(
+        mode="broadcast", policy="least", concurrency=8, waiting=5, serial="url", internal=True,
+        allow_from=["web"], reply="ack",
+    )(crawl)  # fmt: skip
+    spec = service.commands["crawl"].spec()
+    assert (
+        spec.mode, spec.policy, spec.concurrency, spec.waiting_max, spec.serial, spec.internal,
+        spec.allow_from, spec.reply, spec.response, spec.upload,
+    ) == ("broadcast", "least", 8, 5, "url", True, ["web"], "ack", None, False)  # fmt: skip
+
+
+def test_command_says_only_what_differs() -> None:
+    service = Service("agent")
+    service.command(crawl)
+    assert set(msgspec.to_builtins(service.commands["crawl"].spec())) == {
+        "name", "doc", "request", "response",
+    }  # fmt: skip
+
+
+def test_generator_is_a_stream_by_itself() -> None:
+    service = Service("agent")
+    service.command(tail)
+    spec = service.commands["tail"].spec()
+    assert (spec.reply, spec.response) == ("stream", {"type": "string"})
+    assert not service.commands["tail"].is_plain
+
+
+def test_parameter_annotated_upload_makes_a_command_take_one() -> None:
+    service = Service("agent")
+    service.command(put)
+    spec = service.commands["put"].spec()
+    assert (spec.upload, list(spec.request["properties"])) == (True, ["name"])
+
+
 @pytest.mark.parametrize(
-    "later",
+    ("function", "options", "why"),
     [
-        {"reply": "stream"},
-        {"mode": "broadcast"},
-        {"concurrency": 8},
-        {"serial": True},
-        {"policy": "least"},
-        {"internal": True},
-        {"queue": True},
-        {"allow_from": ["web"]},
+        (crawl, {"reply": "stream"}, "reply='stream' is for a generator"),
+        (tail, {"reply": "ack"}, "but a generator is a stream"),
+        (tail, {"reply": "value"}, "a caller may still ask it for a value"),
+        (put, {"reply": "ack"}, "'content' would get no upload"),
+        (put, {"serial": "content"}, "name of a parameter that comes from the payload.*: name"),
+        (crawl, {"serial": "link"}, "there are: url"),
+        (crawl, {"serial": 1}, "serial=1 is True or the name"),
     ],
 )
-def test_option_of_a_later_version_is_refused(later: dict[str, Any]) -> None:
-    with pytest.raises(TypeError, match=r"not built yet.*Built are timeout, idempotent and doc"):
-        Service("agent").command("x", **later)
+def test_option_that_does_not_go_with_the_handler_is_refused(function, options, why) -> None:
+    service = Service("agent")
+    with pytest.raises(BadRequest, match=why):
+        service.command(**options)(function)
+    assert service.commands == {}
+
+
+@pytest.mark.parametrize("option", [{"queue": True}, {"replaces": "x"}])
+def test_option_of_a_later_version_is_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=r"not built yet"):
+        Service("agent").command("x", **option)
 
 
 def test_unknown_option_is_a_mistake_of_the_program() -> None:
@@ -104,6 +159,16 @@ def test_provision_says_everything() -> None:
         EventSpec(event="RAW"),
     ]
     assert said.listens == [EventSpec(event="news.*")]
+
+
+def test_provision_says_what_is_laid_down_about_the_service() -> None:
+    terms = ServiceTerms(
+        policy="weighted", concurrency=4, weight=3, allow_from=["web"], connect_to=["store"]
+    )
+    said = Service("agent", terms=terms).provision()
+    assert (said.policy, said.concurrency, said.weight, said.allow_from, said.connect_to) == (
+        "weighted", 4, 3, ["web"], ["store"],
+    )  # fmt: skip
 
 
 def test_event_is_published_once() -> None:

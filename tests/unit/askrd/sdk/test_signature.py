@@ -1,7 +1,7 @@
 """A handler's parameters and result become schemas, and payloads are checked by them."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from askrd.sdk.context import Caller, Context
 from askrd.sdk.signature import read_signature
+from askrd.sdk.upload import Upload
 from askrd.wire.errors import BadRequest, SchemaInvalid
 from askrd.wire.frames import Coding
 
@@ -204,8 +205,63 @@ async def items() -> AsyncIterator[int]:
     yield 1
 
 
-def rows() -> Iterator[int]:
+def rows() -> Generator[int, None, str]:
     yield 1
+    return "never sent"
+
+
+async def anything():  # type: ignore[no-untyped-def]
+    yield 1
+
+
+async def listed() -> list[int]:  # type: ignore[misc]
+    yield 1
+
+
+async def two_uploads(first: Upload, second: Upload[int]) -> None: ...
+
+
+async def store(name: str, content: Upload[int], ctx: Context) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("function", "is_async", "schema"),
+    [
+        (items, True, {"type": "integer"}),
+        (rows, False, {"type": "integer"}),
+        (anything, True, None),
+    ],
+)
+def test_generator_is_a_stream_and_its_response_is_an_item(function, is_async, schema) -> None:
+    signature = read_signature(function)
+    assert (signature.is_stream, signature.is_async, signature.response) == (
+        True, is_async, schema,
+    )  # fmt: skip
+
+
+def test_item_is_checked_as_the_generator_says() -> None:
+    signature = read_signature(items)
+    assert signature.encode(1) == (b"1", Coding.JSON)
+    with pytest.raises(SchemaInvalid, match="Expected int"):
+        signature.encode("one")
+
+
+def test_object_that_is_called_may_be_a_generator() -> None:
+    class Tail:
+        async def __call__(self, lines: int) -> AsyncIterator[str]:
+            yield "line"
+
+    signature = read_signature(Tail(), "tail")
+    assert (signature.is_stream, signature.is_async) == (True, True)
+    assert signature.response == {"type": "string"}
+
+
+def test_upload_is_no_part_of_the_payload() -> None:
+    signature = read_signature(store)
+    assert (signature.upload_name, signature.parameters) == ("content", ("name",))
+    assert signature.bind(b'"a.bin"', Coding.JSON) == {"name": "a.bin", "ctx": None}
+    assert signature.piece is not None
+    assert signature.piece.read(b"1", Coding.JSON) == 1
 
 
 def spread(*values: int) -> None: ...
@@ -223,8 +279,8 @@ def unknown(value: "Nowhere") -> None: ...  # noqa: F821
 @pytest.mark.parametrize(
     ("function", "why"),
     [
-        (items, "streams are not built yet"),
-        (rows, "streams are not built yet"),
+        (listed, r"returns AsyncIterator\[...\] or Iterator\[...\]"),
+        (two_uploads, "'second: .*Upload.*' is a second"),
         (spread, r"'\*values: int' cannot be filled"),
         (positional, "cannot be filled"),
         (opaque, "cannot be written as a JSON Schema"),

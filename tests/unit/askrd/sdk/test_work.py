@@ -3,12 +3,13 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any
 
 import pytest
 
-from askrd.sdk.work import Work, logged
+from askrd.sdk.context import CURRENT, Caller, Context
+from askrd.sdk.work import NotBegun, Work, logged
 from askrd.testing.virtual_time import VirtualTimeLoop
 
 VARIABLE: ContextVar[str] = ContextVar("variable", default="nothing")
@@ -92,3 +93,39 @@ def test_error_of_a_task_is_logged_with_its_traceback(caplog) -> None:
     (record,) = caplog.records
     assert record.getMessage() == "looking failed: no such thing"
     assert record.exc_info is not None
+
+
+def test_function_of_a_command_whose_time_is_over_is_not_run() -> None:
+    told: list[str] = []
+
+    async def story(work: Work) -> None:
+        context = Context(
+            service="agent", command="fetch", caller=Caller("me", "k3Tz9a"), id=1, deadline=1.0,
+            clock=asyncio.get_running_loop().time, tell=lambda payload: None,
+        )  # fmt: skip
+        CURRENT.set(context)
+        await work.call(told.append, "in time")
+        await asyncio.sleep(1)
+        with pytest.raises(NotBegun, match=r"agent\.fetch was not run"):
+            await work.call(told.append, "too late")
+
+    live(story)
+    assert told == ["in time"]
+
+
+def test_work_that_is_kept_is_waited_for_and_can_be_awaited() -> None:
+    ended: list[str] = []
+
+    async def story(work: Work) -> str:
+        variables = copy_context()
+        variables.run(VARIABLE.set, "kept")
+
+        async def rest() -> str:
+            return f"{await nap(1.0)} {VARIABLE.get()}"
+
+        task = work.keep(rest(), lambda task: ended.append("done"), variables=variables)
+        assert await work.wait(10)
+        return await task
+
+    assert live(story) == "rested kept"
+    assert ended == ["done"]

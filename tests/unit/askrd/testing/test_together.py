@@ -1,11 +1,12 @@
 """TestAskr joins agents and the real router: stubs, events, time and lost connections."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from askrd import Askr, BadRequest, CannotConnect, CommandError, NoInstance, NotFound
+from askrd import Askr, BadRequest, CannotConnect, CommandError, NoInstance, NotFound, Upload
 from askrd.testing import TestAskr, run
 
 
@@ -126,3 +127,59 @@ def test_same_seed_gives_the_same_instances() -> None:
             return [row["instance"] for row in await askr.services()]
 
     assert run(story()) == run(story())
+
+
+def test_stub_of_a_generator_is_a_stream() -> None:
+    async def lines(payload: Any) -> AsyncIterator[str]:
+        for number in range(payload["count"]):
+            yield f"line {number}"
+
+    async def story() -> None:
+        async with TestAskr() as askr:
+            stub = askr.stub("logs.tail", lines)
+            async with askr.stream("logs.tail", {"count": 2}) as items:
+                assert [item async for item in items] == ["line 0", "line 1"]
+            assert await askr.send("logs.tail", {"count": 1}) == ["line 0"]
+            assert stub.calls == [{"count": 2}, {"count": 1}]
+
+    run(story())
+
+
+def test_every_way_of_asking_is_there() -> None:
+    agents = [Askr("agent") for _ in range(3)]
+    noted: list[str] = []
+
+    async def note(text: str, content: Upload) -> int:
+        noted.append(text)
+        return len(await content.read())
+
+    for agent in agents:
+        agent.command(note)
+
+    async def story() -> None:
+        async with TestAskr(*agents) as askr:
+            assert await askr.send("agent.note", "one", upload=[b"abc"]) == 3
+            await askr.tell("agent.note", "two")
+            rows = await askr.survey("agent@*.note", "three")
+            assert [row.value for row in rows] == [0, 0, 0]
+            outcome = await askr.call("agent.note", "four", as_=int)
+            assert (outcome.service, outcome.value) == ("agent", 0)
+
+    run(story())
+    assert noted[:2] == ["one", "two"]
+    assert noted[2:5] == ["three"] * 3
+
+
+def test_large_payload_keeps_the_deadline_of_its_command() -> None:
+    slow = Askr("slow")
+
+    @slow.command
+    async def count(data: bytes) -> int:
+        await asyncio.sleep(500)
+        return len(data)
+
+    async def story() -> None:
+        async with TestAskr(slow) as askr:
+            assert await askr.send("slow.count", b"x" * 2_000_000, timeout=600) == 2_000_000
+
+    run(story())

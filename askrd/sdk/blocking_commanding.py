@@ -1,0 +1,320 @@
+"""The verbs by which a blocking client has something done: send, call, tell, survey, stream."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from askrd.sdk.answers import (
+    guard_of,
+    outcome_in,
+    progress_reader,
+    row_in,
+    ttl_ms_of,
+    without_value,
+)
+from askrd.sdk.blocking import Answer, BlockingConnection
+from askrd.sdk.blocking_courses import ask
+from askrd.sdk.blocking_streams import Stream, Survey
+from askrd.sdk.composition import head_bytes
+from askrd.sdk.gathering import Gathering
+from askrd.sdk.inquiry import Inquiry
+from askrd.sdk.shape import said
+from askrd.sdk.values import Outcome, Row
+from askrd.sdk.wishes import Exclude, Wait, call_options, survey_options
+from askrd.wire.errors import PayloadTooLarge
+
+
+class Commanding:
+    """What a client says to those who offer commands."""
+
+    _connection: BlockingConnection
+
+    def send(  # noqa: PLR0913  # all by name
+        self,
+        target: str,
+        payload: Any = None,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        key: str | None = None,
+        idempotency_key: str | None = None,
+        wait: Wait = None,
+        version: str | None = None,
+        exclude: Exclude = None,
+        ack: bool = False,
+        upload: Any = None,
+        as_: Any = None,
+    ) -> Any:
+        """Sends a command and returns its value.
+
+        Ctrl-C cancels the command, on the daemon and at its handler, before it is raised. A payload above the
+        daemon's limit goes in pieces by itself, and so does a large value on its way back.
+
+        Args:
+            target: an address: ``fetch``, ``agent.fetch``, ``agent@k3Tz9a.fetch``, ``$askr.peers``.
+            payload: any JSON value, bytes, or None; an object becomes keyword arguments.
+            timeout: seconds it may take; None = the service's default, else 30. With an upload:
+                seconds until the first item; after it the silence between two items is limited.
+            headers: strings by name, carried to the handler.
+            key: what the policy `hash` goes by: the same key meets the same instance.
+            idempotency_key: the same command under the same key takes effect once; for ten
+                minutes the outcome of the first one is returned again.
+            wait: seconds to wait for somebody who offers the command, instead of failing at once;
+                True = as long as the timeout.
+            version: range of the service's version: ``^2``, ``~2.1``, ``2.1.3``.
+            exclude: an instance id, or several, that are not to be asked.
+            ack: return None as soon as the handler has accepted the command; it goes on by itself,
+                and a later failure is the event ``$askr.command.failed``.
+            upload: what the handler reads while it runs: a file opened ``"rb"``, bytes or
+                an iterable; a thread of its own reads it. Bytes go in pieces of 64 KiB, anything else as
+                items of JSON, as fast as the handler takes them.
+            as_: a type to decode and check the value as.
+
+        Returns:
+            the value; of a command that its service declared for all instances, a list of the
+            good ones.
+
+        Raises:
+            CommandError: the handler answered with an error.
+            AskrError: the command failed otherwise; the code says how.
+            TypeError: an argument has the wrong type; nothing was sent.
+        """
+        return self.call(
+            target, payload, timeout=timeout, headers=headers, key=key,
+            idempotency_key=idempotency_key, wait=wait, version=version, exclude=exclude, ack=ack,
+            upload=upload, as_=as_,
+        ).value  # fmt: skip
+
+    def call(  # noqa: PLR0913  # all by name
+        self,
+        target: str,
+        payload: Any = None,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        key: str | None = None,
+        idempotency_key: str | None = None,
+        wait: Wait = None,
+        version: str | None = None,
+        exclude: Exclude = None,
+        ack: bool = False,
+        upload: Any = None,
+        as_: Any = None,
+        on_progress: Callable[[Any], None] | None = None,
+        on_row: Callable[[Row], None] | None = None,
+    ) -> Outcome:
+        """Sends a command and returns its value with who gave it and how long it took.
+
+        Arguments and errors are those of `send`. ``on_progress`` is called with each thing the
+        handler says while it works, ``on_row`` with each `Row` of a command that its service
+        declared for all instances; then the value is a list of the good ones, which may be empty.
+        Both run in the client's own thread and must not ask the daemon.
+        """
+        is_plain = not (wait or exclude or ack) and all(
+            wanted is None
+            for wanted in (key, idempotency_key, version, upload, on_progress, on_row)
+        )
+        if is_plain:
+            outcome = self._call_plainly(target, payload, timeout, headers, as_)
+            if outcome is not None:
+                return outcome
+        options = call_options(
+            reply="ack" if ack else "", key=key, idempotency_key=idempotency_key, wait=wait,
+            timeout=timeout, version=version, exclude=exclude, upload=upload,
+        )  # fmt: skip
+        inquiry = Inquiry(
+            target, payload, timeout=timeout, headers=headers, options=options, upload=upload
+        )
+        return self._outcome(inquiry, None if ack else as_, on_progress, on_row)
+
+    def tell(
+        self,
+        target: str,
+        payload: Any = None,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        key: str | None = None,
+        wait: Wait = None,
+        version: str | None = None,
+        exclude: Exclude = None,
+    ) -> Outcome:
+        """Sends a command of which nothing is wanted back, and returns when it was handed over.
+
+        What becomes of it stays with its handler. The target may be several instances, as
+        ``agent@*.reload``. The other arguments are those of `send`.
+
+        Returns:
+            who took it; the value is None.
+
+        Raises:
+            AskrError: nobody could be told; the code says why.
+        """
+        options = call_options(
+            key=key, wait=wait, timeout=timeout, version=version, exclude=exclude
+        )
+        inquiry = Inquiry(
+            target, payload, timeout=timeout, headers=headers, options=options, silent=True
+        )
+        return without_value(self._outcome(inquiry, None))
+
+    def survey(
+        self,
+        target: str,
+        payload: Any = None,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        exclude: Exclude = None,
+        quorum: int | None = None,
+        first: bool = False,
+        ack: bool = False,
+        version: str | None = None,
+        as_: Any = None,
+    ) -> Survey:
+        """Sends a command to every instance that the address fits; each one has its `Row`.
+
+        ``client.survey("agent.status")`` gives all rows as a list, ``async for`` takes them
+        as they come. It ends when every instance has answered, failed or left, or at the deadline.
+
+        Args:
+            target: ``agent.status`` for all instances, ``agent@{zone=eu}.status`` for those with
+                the tag, ``agent@id1,id2.status`` for these, ``*@*.status`` for every service.
+            payload: as for `send`.
+            timeout: seconds it may take; who has not answered by then has a failed row.
+            headers: strings by name, carried to the handlers.
+            exclude: an instance id, or several, that are not to be asked.
+            quorum: end with so many good rows; the others are cancelled and have none.
+            first: end with the first good row.
+            ack: a row is good as soon as its handler has accepted the command.
+            version: range of the service's version.
+            as_: a type to decode and check each value as.
+
+        Raises:
+            BadRequest: the target is no address, or ``quorum`` is below 1.
+        """
+        options = survey_options(
+            first=first, quorum=quorum, version=version, exclude=exclude, ack=ack
+        )
+        inquiry = Inquiry(target, payload, timeout=timeout, headers=headers, options=options)
+        return Survey(self._connection, inquiry, as_)
+
+    def stream(  # noqa: PLR0913  # all by name
+        self,
+        target: str,
+        payload: Any = None,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        upload: Any = None,
+        key: str | None = None,
+        wait: Wait = None,
+        version: str | None = None,
+        exclude: Exclude = None,
+        as_: Any = None,
+        on_progress: Callable[[Any], None] | None = None,
+    ) -> Stream:
+        """Sends a command and returns an iterator of the items it answers with.
+
+        Leaving early cancels the command. `Stream.value` is what it said last.
+
+        Args:
+            target: as for `send`.
+            payload: as for `send`.
+            timeout: seconds until the first item; after it the silence between two is limited.
+            headers: strings by name, carried to the handler.
+            upload: as for `send`; items go both ways at the same time.
+            key: as for `send`.
+            wait: as for `send`.
+            version: as for `send`.
+            exclude: as for `send`.
+            as_: a type to decode and check each item as.
+            on_progress: called with each thing the handler says beside its items.
+
+        Raises:
+            BadRequest: the target is no address, or of several instances.
+            TypeError: an argument has the wrong type.
+        """
+        options = call_options(
+            reply="stream", key=key, wait=wait, timeout=timeout, version=version,
+            exclude=exclude, upload=upload,
+        )  # fmt: skip
+        inquiry = Inquiry(
+            target, payload, timeout=timeout, headers=headers, options=options, upload=upload
+        )
+        return Stream(self._connection, inquiry, as_, on_progress)
+
+    # --- how --------------------------------------------------------------------------------
+
+    def _outcome(
+        self,
+        inquiry: Inquiry,
+        as_: Any,
+        on_progress: Callable[[Any], None] | None = None,
+        on_row: Callable[[Row], None] | None = None,
+    ) -> Outcome:
+        """Sends a command and waits for its outcome."""
+        answer = Answer()
+        start = time.monotonic()
+        gathering = None
+        if on_row is not None:
+            tell = on_row
+            gathering = Gathering(
+                answer, lambda row: tell(row_in(row, as_, (time.monotonic() - start) * 1000))
+            )
+        id_ = 0
+        try:
+            id_ = ask(
+                self._connection,
+                inquiry,
+                gathering or answer,
+                gathering,
+                progress_reader(on_progress),
+            )
+            frame = answer.wait()
+        except KeyboardInterrupt:
+            self._cancel(id_)
+            raise
+        return outcome_in(frame, as_, (time.monotonic() - start) * 1000)
+
+    def _call_plainly(
+        self,
+        target: str,
+        payload: Any,
+        timeout: float | None,
+        headers: Mapping[str, str] | None,
+        as_: Any,
+    ) -> Outcome | None:
+        """Sends a command without options; returns None when it is too large for one frame."""
+        data, coding = said(payload)
+        head = head_bytes(headers)
+        ttl_ms = ttl_ms_of(timeout)
+        answer = Answer()
+        id_, start = 0, time.monotonic()
+        try:
+            with self._connection.talking(timeout) as conversation:
+                start = time.monotonic()
+                id_ = conversation.call(
+                    target,
+                    data,
+                    coding,
+                    answer,
+                    ttl_ms=ttl_ms,
+                    head=head,
+                    guard_at=guard_of(start, timeout),
+                )
+            frame = answer.wait()
+        except PayloadTooLarge:
+            if id_:
+                raise
+            return None
+        except KeyboardInterrupt:
+            self._cancel(id_)
+            raise
+        return outcome_in(frame, as_, (time.monotonic() - start) * 1000)
+
+    def _cancel(self, id_: int) -> None:
+        if id_:
+            with self._connection.quietly() as conversation:
+                conversation.cancel(id_)
+                self._connection.changed.notify_all()
