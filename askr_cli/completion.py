@@ -185,7 +185,7 @@ def _names(terminal: Terminal, metavar: str, words: Sequence[str]) -> list[Candi
     kind = metavar.strip("[].")
     if kind in {"bash|zsh|fish", "install"}:
         return [Candidate(word) for word in kind.split("|")]
-    if kind not in {"TARGET", "EVENT", "PATTERN", "KEY", "PREFIX", "SERVICE"}:
+    if kind not in {"TARGET", "EVENT", "PATTERN", "KEY", "PREFIX", "SERVICE", "ID"}:
         return []
     names = _live(terminal, words)
     match kind:
@@ -196,6 +196,8 @@ def _names(terminal: Terminal, metavar: str, words: Sequence[str]) -> list[Candi
             found = names.events
         case "KEY" | "PREFIX":
             found = names.keys
+        case "ID":
+            found = sorted({one for ids in names.instances.values() for one in ids})
         case _:
             found = names.services
     return [Candidate(name) for name in found if _PLAIN.fullmatch(name)]

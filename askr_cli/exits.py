@@ -38,7 +38,7 @@ MEANINGS: dict[Exit, str] = {
     Exit.BAD_PAYLOAD: "bad payload: not JSON, refused by the schema, or too large",
     Exit.NOT_ALLOWED: "not authenticated, or not allowed",
     Exit.NOBODY: "nobody there: no such command, service, instance, key or listener",
-    Exit.REMOTE: "the service answered with an error",
+    Exit.REMOTE: "the service answered with an error, or a row of a survey is not good",
     Exit.UNREACHABLE: "cannot reach the daemon",
     Exit.UNKNOWN: "connection or instance lost after sending: whether it was done is unknown",
     Exit.CONFLICT: "conflict (--if-rev), or no common version of the protocol",

@@ -25,7 +25,11 @@ HELP = "JSON, or items key=text key:=json key=@file key:=@file, or - for standar
 
 
 def read_payload(
-    words: Sequence[str], *, raw_file: str | None, read_stdin: Callable[[], bytes]
+    words: Sequence[str],
+    *,
+    raw_file: str | None,
+    read_stdin: Callable[[], bytes],
+    bytes_max: int = PAYLOAD_BYTES_HARD_MAX,
 ) -> Payload:
     """Makes the payload of a command or an event from what was typed.
 
@@ -33,6 +37,7 @@ def read_payload(
         words: the arguments after the target.
         raw_file: file whose bytes are the payload (`--raw-payload`), or None.
         read_stdin: reads all of standard input; called only when the payload is ``-``.
+        bytes_max: largest payload.
 
     Raises:
         BadRequest: it is neither JSON nor items, or too large.
@@ -41,31 +46,34 @@ def read_payload(
     if raw_file is not None:
         if words:
             raise Usage("give a payload or --raw-payload FILE, not both")
-        return _file(raw_file)
+        return _file(raw_file, bytes_max)
     if not words:
         return None
     if len(words) > 1 or _is_item(words[0]):
         return _object(words)
     if words[0] == "-":
-        return json_of(read_stdin(), "standard input")
+        return json_of(read_stdin(), "standard input", bytes_max=bytes_max)
     return json_of(
         words[0].encode("utf-8", "surrogateescape"), shown(words[0]), _word_hint(words[0])
     )
 
 
-def json_of(text: bytes, what: str, hint: str = "") -> msgspec.Raw:
+def json_of(
+    text: bytes, what: str, hint: str = "", *, bytes_max: int = PAYLOAD_BYTES_HARD_MAX
+) -> msgspec.Raw:
     """Returns one JSON text as it will travel.
 
     Args:
         text: what was given.
         what: what the message calls it.
         hint: a sentence on what to write instead; empty = items.
+        bytes_max: largest payload.
 
     Raises:
         BadRequest: it is not strict JSON, or too large.
     """
-    if len(text) > PAYLOAD_BYTES_HARD_MAX:
-        raise _refused(f"{what} has {len(text)} bytes; a payload has at most 8 MiB")
+    if len(text) > bytes_max:
+        raise _refused(f"{what} is above {bytes_max >> 20} MiB, the largest payload")
     try:
         strict_json.check(text)
     except BadRequest as exc:
@@ -162,13 +170,15 @@ def _text_file(key: str, name: str) -> str:
         raise _refused(f"the file of {shown(key)} is not UTF-8 text") from exc
 
 
-def _file(name: str) -> bytes:
+def _file(name: str, bytes_max: int = PAYLOAD_BYTES_HARD_MAX) -> bytes:
     try:
         with Path(name).open("rb") as file:
-            data = file.read(PAYLOAD_BYTES_HARD_MAX + 1)
+            data = file.read(bytes_max + 1)
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "strerror", None) or str(exc)
         raise Usage(f"cannot read {shown(name)} ({reason}); nothing was sent") from exc
-    if len(data) > PAYLOAD_BYTES_HARD_MAX:
-        raise _refused(f"{shown(name)} is above 8 MiB, the largest payload; nothing was sent")
+    if len(data) > bytes_max:
+        raise _refused(
+            f"{shown(name)} is above {bytes_max >> 20} MiB, the largest payload; nothing was sent"
+        )
     return data

@@ -74,6 +74,11 @@ def peer_text(service: str, instance: str) -> str:
     return escaped(f"{service}-{instance}" if service and instance else service or instance)
 
 
+def member_text(service: str, instance: str) -> str:
+    """Returns who answered a survey, as an address begins: `agent@k3Tz9a`."""
+    return escaped(f"{service}@{instance}" if instance else service)
+
+
 def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Returns a table in plain aligned columns, its heading in capitals; cells are escaped."""
     table = [[title.upper() for title in head]]

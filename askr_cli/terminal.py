@@ -7,8 +7,9 @@ Data goes to standard output, narration to standard error. Everything that is wr
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from io import TextIOWrapper
+from io import TextIOWrapper, UnsupportedOperation
 from pathlib import Path
+from select import select
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self, TextIO
 
@@ -268,9 +269,31 @@ class Terminal:
 
     # --- input and output -------------------------------------------------------------------
 
-    def read_stdin(self) -> bytes:
-        """Returns all of standard input, up to the largest payload and a byte more."""
-        return self._source.read(PAYLOAD_BYTES_HARD_MAX + 1)
+    def read_stdin(self, bytes_max: int = PAYLOAD_BYTES_HARD_MAX) -> bytes:
+        """Returns all of standard input, up to ``bytes_max`` and a byte more."""
+        return self._source.read(bytes_max + 1)
+
+    def read_piece(self, bytes_max: int) -> bytes:
+        """Returns the next bytes of standard input as soon as there are some; none at its end.
+
+        It goes past the buffer of the stream, whose lock a thread would hold when the run ends.
+        """
+        try:
+            descriptor = self._source.fileno()
+        except UnsupportedOperation:
+            return self._source.read(bytes_max)
+        piece = os.read(descriptor, bytes_max)
+        while piece and len(piece) < bytes_max and select([descriptor], [], [], 0)[0]:
+            more = os.read(descriptor, bytes_max - len(piece))
+            if not more:
+                break
+            piece += more
+        return piece
+
+    @property
+    def in_is_terminal(self) -> bool:
+        """Whether standard input is a keyboard."""
+        return self._source.isatty()
 
     def read_lines(self) -> Iterator[bytes]:
         """Yields the lines of standard input that are not blank, as they come."""

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from askr_cli.commands.command_facts import command_facts
 from askr_cli.commands.frames import show_call
 from askr_cli.commands.registry import names_of
 from askr_cli.durations import duration_text
@@ -69,6 +70,7 @@ def _facts(told: Mapping[str, Json]) -> list[str]:
         facts.append(("tags", " ".join(f"{k}={v}" for k, v in told["tags"].items())))
     if isinstance(told.get("timeout_ms"), int) and told["timeout_ms"]:
         facts.append(("timeout", duration_text(told["timeout_ms"])))
+    facts += command_facts(told)
     instances = names_of(told.get("instances"), "instance")
     if instances:
         facts.append(("instances", " ".join(instances)))

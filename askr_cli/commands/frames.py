@@ -1,5 +1,6 @@
 """What a verb would send, as `--dry-run` shows it: text frames of docs/PROTOCOL.md."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -24,9 +25,21 @@ def show(terminal: Terminal, kind: str, **members: Any) -> int:
 
 
 def show_call(
-    terminal: Terminal, target: str, payload: Payload, headers: dict[str, str] | None = None
+    terminal: Terminal,
+    target: str,
+    payload: Payload,
+    headers: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> int:
-    """Prints the frame of a command; returns the exit code."""
+    """Prints the frame of a command; returns the exit code.
+
+    Args:
+        terminal: where to print.
+        target: the address.
+        payload: what goes with it.
+        headers: for the service.
+        options: further members of the frame.
+    """
     return show(
         terminal,
         "call",
@@ -34,6 +47,7 @@ def show_call(
         **payload_members(payload),
         ttl=terminal.profile.timeout_ms,
         headers=headers or None,
+        **options,
     )
 
 

@@ -6,13 +6,14 @@ import typer
 
 from askr_cli import grammar
 from askr_cli.exits import MEANINGS, Usage
-from askr_cli.help_topics import TOPICS, page
+from askr_cli.help_topics import ADDRESSES, PROGRAMS, TOPICS, page
 from askr_cli.terminal import Terminal
 from askr_cli.verbs import GROUPS, VERBS, Verb, verb_of
 from askrd.wire.names import nearest, shown
 
 Topic = Annotated[
-    list[str] | None, typer.Argument(metavar="[VERB]", help="a verb, or exits, or options")
+    list[str] | None,
+    typer.Argument(metavar="[VERB]", help="a verb, or exits, options, addresses, programs"),
 ]
 
 
@@ -37,7 +38,8 @@ def help_(terminal: Terminal, verb: Topic = None) -> int:
 
 def _show_page(terminal: Terminal, name: str, text: str) -> int:
     if terminal.json:
-        terminal.print_json({"exits": exits()} if name == "exits" else {"options": options()})
+        tables = {"exits": exits, "options": options, "addresses": addresses, "programs": programs}
+        terminal.print_json({name: tables[name]()})
     else:
         terminal.write(text)
     return 0
@@ -55,6 +57,16 @@ def options() -> list[dict[str, Any]]:
     """Returns the options that every verb has, for programs."""
     parameters = grammar.shared_parameters()
     return [_option(parameter) for parameter in parameters if not parameter.hidden]
+
+
+def addresses() -> list[dict[str, Any]]:
+    """Returns every form of an address, for programs."""
+    return [{"form": form, "meaning": meaning} for form, meaning in ADDRESSES]
+
+
+def programs() -> list[dict[str, Any]]:
+    """Returns what holds for the programs that askr runs, for programs."""
+    return [{"about": about, "meaning": meaning} for about, meaning in PROGRAMS]
 
 
 def help_text(name: str) -> str:

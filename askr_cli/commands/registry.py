@@ -19,7 +19,7 @@ def services(terminal: Terminal) -> int:
         terminal.print_json(rows)
         return 0
     head = ("service", "instance", "state", "version", "in flight", "commands", "emits")
-    _print_table(terminal, head, [_service_cells(row) for row in rows])
+    print_table(terminal, head, [_service_cells(row) for row in rows])
     if not rows:
         terminal.note(
             "no service is connected. Write one in ten lines: see the README, or askr demo"
@@ -36,7 +36,7 @@ def peers(terminal: Terminal) -> int:
         terminal.print_json(rows)
         return 0
     head = ("id", "kind", "services", "via", "address", "since")
-    _print_table(terminal, head, [_peer_cells(row) for row in rows])
+    print_table(terminal, head, [_peer_cells(row) for row in rows])
     return 0
 
 
@@ -71,7 +71,8 @@ def _peer_cells(row: Row) -> list[str]:
     ]
 
 
-def _print_table(terminal: Terminal, head: Sequence[str], rows: list[list[str]]) -> None:
+def print_table(terminal: Terminal, head: Sequence[str], rows: list[list[str]]) -> None:
+    """Prints a table as the terminal can show it; nothing when there are no rows."""
     if not rows:
         return
     if terminal.out_is_terminal:

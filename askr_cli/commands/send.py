@@ -1,31 +1,66 @@
-"""`askr send`: a command, and the value it answers with."""
+"""`askr send`: a command, and what it answers with: a value, items, or a row of each instance."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
 from askr_cli.commands.arguments import Lines, RawPayload, Words, asks_for_lines
-from askr_cli.commands.frames import show_call
-from askr_cli.durations import duration_text
-from askr_cli.exits import Usage
-from askr_cli.item_types import item_hint
-from askr_cli.payload import Payload, json_of, read_payload
-from askr_cli.render import json_text, jsonable, peer_text
+from askr_cli.commands.send_options import SendOptions
+from askr_cli.commands.sending import Sending
+from askr_cli.commands.upload_pieces import STDIN
+from askr_cli.durations import duration_ms
+from askr_cli.exits import Exit, Usage
+from askr_cli.payload import json_of, read_payload
 from askr_cli.terminal import Terminal
-from askrd.sdk.values import Outcome
-from askrd.wire.errors import ErrorCode, SchemaInvalid
-from askrd.wire.names import parse_address, shown
+from askrd.wire.limits import GATHERED_BYTES_MAX
+from askrd.wire.names import shown
 
 Target = Annotated[
-    str, typer.Argument(metavar="TARGET", help="[service[@instance].]command", show_default=False)
+    str,
+    typer.Argument(
+        metavar="TARGET",
+        help="[service[@selector].]command, see askr help addresses",
+        show_default=False,
+    ),
 ]
 Headers = Annotated[
     list[str] | None,
     typer.Option("--header", "-H", metavar="K=V", help="a header for the service; repeatable"),
 ]
 Raw = Annotated[bool, typer.Option("--raw", help="write the value's bytes; not to a terminal")]
+Every = Annotated[bool, typer.Option("--all", help="ask every instance, print a row of each")]
+First = Annotated[bool, typer.Option("--first", help="ask every instance until one did it")]
+Quorum = Annotated[
+    int | None, typer.Option("--quorum", min=1, metavar="N", help="... until N of them did it")
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="ID", help="do not ask this instance; repeatable"),
+]
+Tell = Annotated[bool, typer.Option("--tell", help="want no answer, leave when it is on its way")]
+Ack = Annotated[bool, typer.Option("--ack", help="leave when it is accepted; the work goes on")]
+Stream = Annotated[bool, typer.Option("--stream", help="print items as they come, one a line")]
+In = Annotated[
+    str | None,
+    typer.Option("--in", metavar="FILE", help="upload a file in pieces; - is standard input"),
+]
+Key = Annotated[
+    str | None,
+    typer.Option("--key", metavar="K", help="the same key, the same instance (policy hash)"),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    typer.Option("--idempotency-key", metavar="K", help="sent again under this key, it runs once"),
+]
+Wait = Annotated[
+    int | None,
+    typer.Option(
+        "--wait", metavar="D", parser=duration_ms, help="wait for somebody to offer the command"
+    ),
+]
+TraceFlag = Annotated[
+    bool, typer.Option("--trace", help="send a trace id; say it, who answered and the times")
+]
 
 
 def send(
@@ -37,79 +72,46 @@ def send(
     raw_payload: RawPayload = None,
     lines: Lines = None,
     raw: Raw = False,
+    every: Every = False,
+    first: First = False,
+    quorum: Quorum = None,
+    exclude: Exclude = None,
+    tell: Tell = False,
+    ack: Ack = False,
+    stream: Stream = False,
+    upload: In = None,
+    key: Key = None,
+    idempotency_key: IdempotencyKey = None,
+    wait: Wait = None,
+    trace: TraceFlag = False,
 ) -> int:
-    """Sends a command and prints its value."""
-    _check_target(target)
-    headers = _headers(header or [])
+    """Sends a command and prints what it answers with."""
+    options = SendOptions(
+        every=every, first=first, quorum=quorum or 0, exclude=tuple(exclude or ()),
+        tell=tell, ack=ack, stream=stream, upload=upload, key=key,
+        idempotency_key=idempotency_key, wait_ms=wait or 0, raw=raw, lines=lines is not None,
+    )  # fmt: skip
+    options.check(target)
     if raw:
         _check_raw(terminal)
-    if not asks_for_lines(lines, payload=bool(payload) or raw_payload is not None):
-        body = read_payload(payload or [], raw_file=raw_payload, read_stdin=terminal.read_stdin)
-        _send_one(terminal, target, body, headers, words=payload or [], raw=raw)
-        return 0
-    for number, line in enumerate(terminal.read_lines(), start=1):
-        _send_one(terminal, target, json_of(line, f"line {number}"), headers, raw=raw)
-    return 0
-
-
-def _check_target(target: str) -> None:
-    if parse_address(target).is_survey:
-        raise Usage(
-            f"{shown(target)} asks several instances; this version of askr has no surveys yet. "
-            "Ask one: agent@k3Tz9a.fetch  (askr services)"
+    words = payload or []
+    if upload == STDIN and words == [STDIN]:
+        raise Usage("standard input is read once: as the payload (-) or as the upload (--in -)")
+    sending = Sending(
+        terminal, target, options, headers=_headers(header or []), words=words, is_traced=trace
+    )
+    if not asks_for_lines(lines, payload=bool(words) or raw_payload is not None):
+        body = read_payload(
+            words,
+            raw_file=raw_payload,
+            read_stdin=lambda: terminal.read_stdin(GATHERED_BYTES_MAX),
+            bytes_max=GATHERED_BYTES_MAX,
         )
-
-
-def _send_one(
-    terminal: Terminal,
-    target: str,
-    payload: Payload,
-    headers: dict[str, str],
-    *,
-    words: Sequence[str] = (),
-    raw: bool,
-) -> None:
-    if terminal.dry_run:
-        show_call(terminal, target, payload, headers)
-        return
-    client = terminal.client()
-    terminal.awaiting = shown(target)
-    terminal.next_steps = {ErrorCode.SCHEMA_INVALID: f"askr describe {target}"}
-    try:
-        outcome = client.call(target, payload, timeout=terminal.timeout_s, headers=headers or None)
-    except SchemaInvalid as error:
-        hint = item_hint(words, error.details) if error.at == "request" else ""
-        error.message += f". {hint}" if hint else ""
-        raise
-    terminal.awaiting = ""
-    _print(terminal, target, outcome, raw=raw)
-    if terminal.verbose:
-        who = peer_text(outcome.service, outcome.instance)
-        terminal.note(f"{who} answered in {duration_text(outcome.ms)}")
-
-
-def _print(terminal: Terminal, target: str, outcome: Outcome, *, raw: bool) -> None:
-    value = outcome.value
-    if terminal.json:
-        terminal.print_json(answer(target, outcome))
-    elif raw:
-        is_bytes = isinstance(value, bytes)
-        terminal.write_bytes(value if is_bytes else msgspec.json.encode(value) + b"\n")
-    elif value is not None:
-        pretty = terminal.out_is_terminal
-        terminal.write_safe(json_text(value, pretty=pretty, colour=terminal.colour))
-
-
-def answer(target: str, outcome: Outcome) -> dict[str, Any]:
-    """Returns what `send --json` prints for a value."""
-    return {
-        "ok": True,
-        "target": target,
-        "value": jsonable(outcome.value),
-        "from": {"service": outcome.service, "instance": outcome.instance},
-        "id": outcome.id,
-        "ms": round(outcome.ms, 3),
-    }
+        return sending.run(body)
+    code: int = Exit.DONE
+    for number, line in enumerate(terminal.read_lines(), start=1):
+        code = sending.run(json_of(line, f"line {number}")) or code
+    return code
 
 
 def _check_raw(terminal: Terminal) -> None:

@@ -121,6 +121,10 @@ def _events(names: LiveNames) -> dict[str, str]:
     return {name: doc for name, doc in names.events.items() if "*" not in name}
 
 
+def _instances(names: LiveNames) -> dict[str, str]:
+    return {one: service for service, ids in names.instances.items() for one in ids}
+
+
 _OFFERS: dict[Kind, Callable[[LiveNames], dict[str, str]]] = {
     Kind.TARGET: LiveNames.targets,
     Kind.THING: _things,
@@ -129,6 +133,7 @@ _OFFERS: dict[Kind, Callable[[LiveNames], dict[str, str]]] = {
     Kind.KEY: lambda names: dict.fromkeys(names.keys, ""),
     Kind.PREFIX: lambda names: dict.fromkeys(_prefixes(names.keys), ""),
     Kind.SERVICE: lambda names: dict.fromkeys(names.services, ""),
+    Kind.INSTANCE: _instances,
     Kind.VERB: lambda _: {verb.name: verb.doc for verb in verbs()},
     Kind.DURATION: lambda _: dict.fromkeys(("300ms", "5s", "1m"), ""),
 }
@@ -136,16 +141,17 @@ _OFFERS: dict[Kind, Callable[[LiveNames], dict[str, str]]] = {
 
 
 def instance_addresses(current: str, names: LiveNames) -> dict[str, str]:
-    """Returns addresses of single instances, once an ``@`` is typed."""
+    """Returns addresses of single instances and of all together, once an ``@`` is typed."""
     service, at, _ = current.partition("@")
     if not at:
         return {}
     commands = [command for command in names.commands.values() if command.service == service]
-    return {
+    single = {
         f"{service}@{instance}.{command.name}": command.doc
         for instance in names.instances.get(service, ())
         for command in commands
     }
+    return single | {f"{service}@*.{command.name}": "every instance" for command in commands}
 
 
 def _prefixes(keys: Iterable[str]) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from askr_cli.shell.line import Statement, Word
 from askr_cli.shell.verbs import (
+    FILE_WORD,
     NO_STDIN,
     OUTSIDE,
     Kind,
@@ -41,6 +42,7 @@ class Refusal:
     message: str
 
 
+_STDIN = "-"
 _KEYBOARD = "standard input is the keyboard here: type the payload, JSON may go over several lines"
 
 
@@ -81,13 +83,13 @@ def _read_arguments(verb: Verb, words: Sequence[Word]) -> Request | Refusal:
             arguments += [each.text for each in [word, *waiting]]
             given += len(waiting)
             break
-        if word.raw == "-":
+        if word.raw == _STDIN:
             return Refusal(_KEYBOARD)
         if not word.is_option:
             arguments.append(_positional(verb, given, word))
             given += 1
             continue
-        name, equals, _ = word.text.partition("=")
+        name, equals, value = word.text.partition("=")
         if name in {"--help", "-h"}:
             return Request(find_verb(["help"])[0] or verb, tuple(verb.name.split()))
         option = verb.option(name)
@@ -97,7 +99,10 @@ def _read_arguments(verb: Verb, words: Sequence[Word]) -> Request | Refusal:
         if option.word and not equals:
             if not waiting:
                 return Refusal(f"{option.name} needs a value: {option}")
-            arguments.append(waiting.pop(0).text)
+            value = waiting.pop(0).text
+            arguments.append(value)
+        if option.word == FILE_WORD and value == _STDIN:
+            return Refusal(f"{option.name} -: standard input is the keyboard here, name a file")
     return _counted(verb, given) or Request(verb, tuple(arguments))
 
 

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     VALUE = "VALUE"
     DURATION = "D"
     SERVICE = "SERVICE"
+    INSTANCE = "ID"
     VERB = "VERB"
     OTHER = ""
 
@@ -135,11 +136,14 @@ OWN = (
 )
 """Verbs that only the shell has."""
 
-OUTSIDE = ("demo", "shell", "completion")
+OUTSIDE = ("demo", "shell", "completion", "expose", "on")
 """Verbs of the command line that make no sense inside, and are refused with that reason."""
 
 NO_STDIN = ("--lines",)
 """Options that read standard input, which in the shell is the keyboard."""
+
+FILE_WORD = "FILE"
+"""The word for the name of a file; `-` in its place is standard input."""
 
 ALIASES = {"quit": "exit", "?": "help"}
 

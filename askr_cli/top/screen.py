@@ -207,7 +207,7 @@ def _help(columns: int) -> list[Text]:
     words = (
         "Rates cover the last three seconds; totals all since the daemon started.",
         "RUN: commands under way. QUEUED, BYTES: what a peer has not read yet.",
-        "p50, p99: estimates of the round trips through the daemon;",
+        "p50, p95, p99: estimates of the round trips through the daemon;",
         "~ weighs the commands by their calls, ≤ is the slowest command's.",
     )
     return [*lines, _line("", columns), *(_line(f"   {each}", columns, "dim") for each in words)]
@@ -296,7 +296,15 @@ def _warned(number: int, style: str) -> Cell:
 
 
 def _commands(view: View) -> Block:
-    columns = (("CALLS/S", 8), ("RUN", 5), ("P50", 8), ("P99", 8), ("ERRORS", 7), ("CALLS", 9))
+    columns = (
+        ("CALLS/S", 8),
+        ("RUN", 5),
+        ("P50", 8),
+        ("P95", 8),
+        ("P99", 8),
+        ("ERRORS", 7),
+        ("CALLS", 9),
+    )
     rows: list[tuple[Cell, ...]] = []
     for row in view.commands:
         slow = (row.count.p99_ms or 0) >= SLOW_MS
@@ -307,6 +315,7 @@ def _commands(view: View) -> Block:
                 rate(row.calls_per_s),
                 count(row.count.in_flight),
                 milliseconds(row.count.p50_ms),
+                milliseconds(row.count.p95_ms),
                 (p99, "yellow") if slow else p99,
                 _warned(row.count.errors, "red"),
                 count(row.count.calls),

@@ -35,6 +35,7 @@ class CommandCount:
     errors: int
     in_flight: int
     p50_ms: float | None
+    p95_ms: float | None
     p99_ms: float | None
 
 
@@ -125,6 +126,7 @@ def _command(row: Row) -> CommandCount:
         _whole(row, "errors"),
         _whole(row, "in_flight"),
         _number(row, "p50_ms"),
+        _number(row, "p95_ms"),
         _number(row, "p99_ms"),
     )
 

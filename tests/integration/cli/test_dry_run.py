@@ -14,6 +14,10 @@ SHOWN: dict[tuple[str, ...], dict[str, object]] = {
     ("send", "a.b", "-H", "x=y", "--timeout", "5s"): {
         "k": "call", "id": 1, "to": "a.b", "ttl": 5000, "headers": {"x": "y"},
     },
+    ("send", "a@*.b", "--exclude", "c"): {"k": "call", "id": 1, "to": "a@*.b", "exclude": ["c"]},
+    ("send", "a.b", "--stream", "--in", "-"): {
+        "k": "call", "id": 1, "to": "a.b", "reply": "stream", "upload": "items",
+    },
     ("emit", "X", "n:=1"): {"k": "emit", "id": 1, "event": "X", "d": {"n": 1}},
     ("listen", "X.*"): {"k": "sub", "id": 1, "pattern": "X.*"},
     ("state", "get", "a/b"): {"k": "get", "id": 1, "key": "a/b"},

@@ -25,6 +25,11 @@ LINES = {
     "state rm": ("state", "rm", "rules/b"),
     "services": ("services",),
     "describe": ("describe", "lab"),
+    "why": ("why", "lab.echo"),
+    "drain": ("drain", "lab"),
+    "disable": ("disable", "lab"),
+    "enable": ("enable", "lab"),
+    "on": ("on", "NOTHING", "true", "--timeout", "50ms"),
     "peers": ("peers",),
     "ping": ("ping",),
     "top": ("top", "--once"),
@@ -33,6 +38,8 @@ LINES = {
     "help": ("help", "send"),
 }
 SLOW = {"demo": ("demo",)}
+UNTIL_STOPPED = {"expose": ("expose", "succeed", "true")}
+SILENT = {"listen", "on"}
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +53,7 @@ def verbs(askr: Askr) -> set[str]:
 
 
 def test_every_verb_of_the_tree_is_tried_here(askr: Askr) -> None:
-    assert verbs(askr) == set(LINES) | set(SLOW)
+    assert verbs(askr) == set(LINES) | set(SLOW) | set(UNTIL_STOPPED)
 
 
 @pytest.mark.parametrize("words", (LINES | SLOW).values(), ids=LINES | SLOW)
@@ -55,7 +62,17 @@ def test_json_gives_json_and_nothing_else_on_stdout(askr: Askr, words: tuple[str
     assert told.code == 0, told
     for line in told.out.splitlines():
         json.loads(line)
-    assert told.out or words[0] == "listen"
+    assert told.out or words[0] in SILENT
+
+
+@pytest.mark.parametrize("words", UNTIL_STOPPED.values(), ids=UNTIL_STOPPED)
+def test_what_runs_until_it_is_stopped_gives_json_too(askr: Askr, words: tuple[str, ...]) -> None:
+    with askr.running(*words, "--json") as run:
+        run.wait_for_narration("is offered")
+        assert askr("send", words[1]).code == 0
+        ended = run.stop()
+    assert ended.code == 130
+    assert [line["state"] for line in ended.lines] == ["started", "finished"]
 
 
 @pytest.mark.parametrize("words", LINES.values(), ids=LINES)
@@ -125,7 +142,17 @@ def test_a_full_disk_is_told(askr: Askr) -> None:
     assert "Traceback" not in told
 
 
-@pytest.mark.parametrize("words", [("--version",), ("send", "lab.echo", "1"), ("emit", "X")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--version",),
+        ("send", "lab.echo", "1"),
+        ("send", "lab.echo", "1", "--trace"),
+        ("send", "lab.echo", "1", "--tell"),
+        ("send", "lab@*.echo", "1"),
+        ("emit", "X"),
+    ],
+)
 def test_start_up_imports_no_heavy_machinery(askr: Askr, words: tuple[str, ...]) -> None:
     program = (
         "import runpy, sys, atexit\n"

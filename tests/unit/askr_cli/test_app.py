@@ -6,6 +6,7 @@ import pytest
 
 from askr_cli.exits import Exit
 from askr_cli.verbs import VERBS
+from askrd.wire.names import parse_address
 from tests.unit.askr_cli.terminals import said
 
 CALL = {"k": "call", "id": 1, "to": "fetch"}
@@ -81,8 +82,22 @@ USAGE = {
     "no verb": (),
     "unknown verb": ("sedn",),
     "unknown flag": ("send", "x", "--foo"),
-    "later flag": ("send", "x", "--all"),
-    "later verb": ("why", "x"),
+    "later flag": ("emit", "X", "--retain"),
+    "ways to answer": ("send", "x", "--tell", "--ack"),
+    "stream of several": ("send", "a@*.x", "--stream"),
+    "upload to several": ("send", "x", "--in", "f", "--all"),
+    "key of several": ("send", "x", "--first", "--key", "k"),
+    "two ends of a survey": ("send", "x", "--first", "--quorum", "2"),
+    "no quorum": ("send", "x", "--quorum", "0"),
+    "kept stream": ("send", "x", "--stream", "--idempotency-key", "k"),
+    "empty key": ("send", "x", "--key", ""),
+    "long idempotency key": ("send", "x", "--idempotency-key", "k" * 201),
+    "no instance": ("send", "x", "--exclude", "a b"),
+    "lines of an upload": ("send", "x", "--in", "f", "--lines", "-"),
+    "standard input twice": ("send", "x", "-", "--in", "-"),
+    "no such upload": ("send", "x", "--in", "/nonexistent/file"),
+    "bad wait": ("send", "x", "--wait", "never"),
+    "later verb": ("swap", "x"),
     "missing argument": ("send",),
     "group alone": ("state",),
     "unknown in group": ("state", "patch"),
@@ -145,7 +160,7 @@ def test_every_verb_has_json_help_and_an_example(verb: str) -> None:
     assert told["examples"]
 
 
-def test_help_explains_every_exit_code_and_the_shared_options() -> None:
+def test_help_explains_exit_codes_shared_options_and_addresses() -> None:
     code, out, err = said("help", "exits")
     assert (code, err) == (0, "")
     assert [int(line.split()[0]) for line in out.splitlines() if line[:5].strip().isdigit()] == [
@@ -157,6 +172,9 @@ def test_help_explains_every_exit_code_and_the_shared_options() -> None:
     assert "--timeout D" in said("help", "options")[1]
     flags = [one["flags"][0] for one in json.loads(said("help", "options", "--json")[1])["options"]]
     assert {"--json", "--timeout", "--url"} <= set(flags)
+    told = json.loads(said("help", "addresses", "--json")[1])["addresses"]
+    assert all(parse_address(one["form"]) and one["meaning"] for one in told)
+    assert told[0]["form"] in said("help", "addresses")[1]
     listed = said("help")[1]
     assert "askr help exits" in listed
     assert "askr help options" in listed

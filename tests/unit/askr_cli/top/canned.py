@@ -31,6 +31,7 @@ def stats(second: int, *, epoch: str = "e1", calls_per_s: int = 100) -> dict[str
                 "errors": 0,
                 "in_flight": 1,
                 "p50_ms": 0.5,
+                "p95_ms": 0.9,
                 "p99_ms": 1.9,
             },
             {
@@ -39,6 +40,7 @@ def stats(second: int, *, epoch: str = "e1", calls_per_s: int = 100) -> dict[str
                 "errors": second,
                 "in_flight": 3,
                 "p50_ms": 900.0,
+                "p95_ms": 2000.0,
                 "p99_ms": 3100.0,
             },
             {
@@ -47,6 +49,7 @@ def stats(second: int, *, epoch: str = "e1", calls_per_s: int = 100) -> dict[str
                 "errors": 0,
                 "in_flight": 0,
                 "p50_ms": None,
+                "p95_ms": None,
                 "p99_ms": None,
             },
         ],

@@ -45,7 +45,7 @@ def test_the_usual_terminal_shows_header_tables_and_keys() -> None:
         "100/s",
         "p50 ~0.50 ms  p99 ≤3.1 s  errors 11 (1.0/s)",
         "dropped 3 (0/s)",
-        "agent.fetch                       100     1  0.50 ms   1.9 ms       0     1 100",
+        "agent.fetch                        100     1  0.50 ms  0.90 ms   1.9 ms       0",
         "FETCHED_TIME",
         "askr-agent-k3Tz9a",
         "1.2 kB",

@@ -10,7 +10,7 @@ def test_rows_are_read_with_their_types() -> None:
     snapshot = read_snapshot(stats(10))
     assert snapshot.daemon.uptime_ms == 10_000
     assert snapshot.total("commands") == 1000
-    assert snapshot.commands[0] == CommandCount("agent.fetch", 1000, 0, 1, 0.5, 1.9)
+    assert snapshot.commands[0] == CommandCount("agent.fetch", 1000, 0, 1, 0.5, 0.9, 1.9)
     assert snapshot.peers[1] == PeerCount(
         "askr-askr-aaaaaa", "terminal", "askr", "ws+json", 0, 0, 0, 0
     )

@@ -1,0 +1,1 @@
+"""Programs that askr runs for a command or an event: their words, their processes, their end."""
