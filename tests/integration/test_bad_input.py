@@ -117,7 +117,13 @@ FAILING_REQUESTS: list[tuple[dict[str, Any], str]] = [
     ({"k": "call", "id": 3, "to": "calm.nope"}, "command_unknown"),
     ({"k": "call", "id": 3, "to": "nosuch.echo"}, "service_unknown"),
     ({"k": "call", "id": 3, "to": "calm@zzzzzz.echo"}, "no_instance"),
-    ({"k": "call", "id": 3, "to": "calm@*.echo"}, "bad_request"),
+    ({"k": "call", "id": 3, "to": "calm@*.nope"}, "command_unknown"),
+    ({"k": "call", "id": 3, "to": "calm@*.echo", "reply": "stream"}, "bad_request"),
+    ({"k": "call", "id": 3, "to": "calm.echo", "reply": "stream"}, "bad_request"),
+    ({"k": "call", "id": 3, "to": "calm.echo", "upload": "items"}, "bad_request"),
+    ({"k": "call", "id": 3, "to": "calm.echo", "version": ">=1"}, "bad_request"),
+    ({"k": "call", "id": 3, "to": "calm.echo", "exclude": ["no word"]}, "bad_request"),
+    ({"k": "call", "id": 3, "to": "calm.echo", "idempotency_key": "x" * 201}, "bad_request"),
     ({"k": "call", "id": 3, "to": "calm.echo", "hops": 8}, "bad_request"),
     ({"k": "call", "id": 3, "to": "$askr.nope"}, "command_unknown"),
     ({"k": "sub", "id": 3, "pattern": "a.**.b"}, "bad_request"),
@@ -130,7 +136,7 @@ FAILING_REQUESTS: list[tuple[dict[str, Any], str]] = [
     ({"k": "put", "id": 3, "key": "k", "d": "x" * (256 * 1024)}, "payload_too_large"),
     ({"k": "provide", "id": 3, "service": "bad name"}, "bad_request"),
     ({"k": "provide", "id": 3, "service": "s", "commands": [{"name": "a"}, {"name": "a"}]}, "bad_request"),
-    ({"k": "provide", "id": 3, "service": "s", "commands": [{"name": "a", "reply": "stream"}]}, "bad_request"),
+    ({"k": "provide", "id": 3, "service": "s", "commands": [{"name": "a", "reply": "perhaps"}]}, "bad_request"),
     ({"k": "withdraw", "id": 3, "service": "s"}, "not_found"),
 ]  # fmt: skip
 

@@ -33,6 +33,9 @@ def test_without_descriptors_those_inside_are_served_and_newcomers_wait() -> Non
             for number in range(1, 501):
                 inside.call(number, "$askr.ping")
                 assert inside.until("reply")["id"] == number
+        until = time.monotonic() + PATIENCE_S
+        while descriptors(daemon) > DESCRIPTORS_MAX // 2:
+            assert time.monotonic() < until, "those who left keep their descriptors"
         with TextPeer(daemon.url, name="late") as late:
             assert late.welcome["k"] == "welcome"
         assert "Traceback" not in daemon.log.read_text(encoding="utf-8")

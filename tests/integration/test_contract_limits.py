@@ -56,6 +56,7 @@ def test_the_welcome_says_what_the_limits_are(peer: TextPeer) -> None:
         "commands_in_flight_max": 1_000,
         "subscriptions_max": 1_000,
         "heartbeat_after_ms": 10_000,
+        "stream_idle_ms": 60_000,
     }
 
 

@@ -152,11 +152,8 @@ def test_a_close_name_is_suggested(daemon: DaemonProcess, caller: TextPeer) -> N
 
 @pytest.mark.parametrize(
     "member",
-    [
-        {"reply": "none"}, {"reply": "ack"}, {"reply": "stream"}, {"mode": "broadcast"},
-        {"policy": "least"}, {"concurrency": 4}, {"internal": True}, {"queue": True},
-        {"serial": True}, {"allow_from": ["agent"]},
-    ],
+    [{"queue": True}, {"reply": "perhaps"}, {"mode": "everyone"}, {"policy": "best"},
+     {"concurrency": -1}, {"allow_from": ["no such name"]}],
     ids=str,
 )  # fmt: skip
 def test_a_declaration_that_is_not_carried_out_is_refused(

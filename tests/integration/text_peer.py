@@ -124,7 +124,7 @@ class TextService(TextPeer):
         answer = None
         if frame["k"] == "call":
             answer = self._answers[frame["to"].partition(".")[2]](frame)
-        if answer is not None:
+        if answer is not None and not frame.get("silent"):
             self.say(**({"k": "reply", "id": frame["id"]} | answer))
         with self._changed:
             (self.calls if frame["k"] == "call" else self.heard).append(frame)

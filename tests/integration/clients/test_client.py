@@ -87,12 +87,9 @@ def test_every_failure_is_its_own_exception(daemon: DaemonProcess, lab: TextServ
     run(main)
 
 
-@pytest.mark.parametrize("later", ["key", "idempotency_key", "wait"])
-def test_what_is_not_built_is_refused(later: str, daemon: DaemonProcess) -> None:
+def test_what_is_not_built_is_refused(daemon: DaemonProcess) -> None:
     async def main() -> None:
         client = Client(daemon.unix_url)
-        with pytest.raises(TypeError, match="not built yet"):
-            await client.send("a.b", **{later: "x"})
         with pytest.raises(TypeError, match="not built yet"):
             await client.emit("a", retain=True)
         with pytest.raises(TypeError, match="unexpected"):
