@@ -225,6 +225,7 @@ def stop(board: Switchboard, entry: Entry, reason: str) -> str:
         surveys.stop(board, course.survey, reason)
         return "unknown"
     if course is not None and course.kept is not None and kept.leave(entry):
+        waiting.serve_run(board, entry, course.kept)
         return "unknown"
     if member is None:
         waiting.withdraw(entry)
@@ -265,8 +266,9 @@ def _readmit(board: Switchboard, session: Session) -> int:
 def _expire(board: Switchboard, entry: Entry) -> None:
     course, member = entry[7], entry[2]
     if course is not None and course.survey is not None:
-        for silent in list(course.survey.pending):
-            ejection.note_failure(board, silent)
+        if ejection.is_telling(entry):
+            for silent in list(course.survey.pending):
+                ejection.note_failure(board, silent)
         surveys.expire(board, course.survey)
         return
     hoped = waiting.give_up(entry)
@@ -281,14 +283,15 @@ def _expire(board: Switchboard, entry: Entry) -> None:
     else:
         told = f"no outcome of '{name}' within {(entry[6] - entry[5]) // 1000} ms; {what}"
     outcomes.end(board, entry, DeadlineExceeded(told, details={"delivered": delivered}))
-    if member is not None and (course is None or not course.due_us):
+    if member is not None and (course is None or not course.due_us) and ejection.is_telling(entry):
         ejection.note_failure(board, member)
 
 
 def lose_caller(board: Switchboard, session: Session) -> None:
     """Cancels what a session that left had asked."""
     error = CommandCancelled("the caller whose command this one had joined went away")
-    for id_ in list(session.asking):
+    # Who joined leaves first: no run goes on for the session that left.
+    for id_ in sorted(session.asking, key=lambda id_: not kept.has_joined(session.asking[id_])):
         entry = session.asking.get(id_)
         if entry is None:
             continue  # it ended with another one

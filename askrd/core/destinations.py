@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from askrd.core.session import Session
 
 _NO_MEMBER = BARRED | OUT_OF_ROTATION
+_REASONS_MAX = 5
+"""Instances whose reasons an error tells."""
 _ELIGIBLE = ("eligible", "it takes its turn")
 OTHERS = "$others"
 """Name under which commands are counted together when there are too many to tell apart."""
@@ -314,8 +316,10 @@ class Destinations:
                 f"no instance of '{service.name}' is in rotation. {told}. Nothing was sent",
                 details={"service": service.name, "instances": running},
             )
+        whys = [f"{c.instance.session.suffix}: {c.reason}" for c in candidates[:_REASONS_MAX]]
+        more = f"; and {len(candidates) - len(whys)} more" if len(candidates) > len(whys) else ""
         return NoInstance(
-            f"no instance of '{service.name}' fits the address in workspace {self.workspace}; "
-            f"running: {', '.join(running)}. Nothing was sent",
+            f"no instance of '{service.name}' fits the address in workspace {self.workspace} "
+            f"({'; '.join(whys)}{more}). Nothing was sent",
             details={"service": service.name, "instances": running},
         )

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from askrd.core import roster
 from askrd.core.services import Instance, Service
-from askrd.core.session import Session
+from askrd.core.session import Entry, Session
 from askrd.core.switchboard import Switchboard
 from askrd.core.wheel import NEVER_US
-from askrd.wire.limits import EJECTION_MS, EJECTIONS_MAX, FAILURES_MAX
+from askrd.wire.limits import EJECTION_MS, EJECTIONS_MAX, FAILURES_MAX, TELLING_DEADLINE_MS
+
+
+def is_telling(entry: Entry) -> bool:
+    """Says whether a deadline that passed counts against the instance: callers choose them freely."""
+    return entry[6] - entry[5] >= TELLING_DEADLINE_MS * 1000
 
 
 def note_failure(board: Switchboard, member: Instance) -> None:

@@ -108,6 +108,13 @@ def drop(kept: Kept) -> list[Entry]:
     return entries
 
 
+def has_joined(entry: Entry) -> bool:
+    """Says whether ``entry`` waits for the outcome of another caller's command."""
+    caller, caller_id, _, _, _, _, _, course = entry
+    run = None if course is None else course.kept
+    return run is not None and (caller, caller_id) in run.joined
+
+
 def leave(entry: Entry) -> bool:
     """Takes in that a caller no longer waits; False when the run itself has to stop.
 

@@ -107,6 +107,7 @@ def judge(board: Switchboard, session: Session, *, is_unresponsive: bool) -> Non
     for instance in session.instances.values():
         roster.announce_instance(board, instance, "changed")
     if session.is_ready:
+        commands.look_for(board, session.in_open_workspace)
         waiting.serve(board, session)
 
 

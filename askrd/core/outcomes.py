@@ -49,7 +49,7 @@ def take(board: Switchboard, session: Session, frame: Frame, raw: Raw, entry: En
     is_accepted = course is not None and course.is_accepted
     if caller is None and not is_accepted:
         session.ended_badly += 1
-    elif said is not None and _is_unexpected(said):
+    elif said is not None and _is_unexpected(said, entry):
         session.ended_badly += 1
         ejection.note_failure(board, member)
     if caller is None:
@@ -70,10 +70,10 @@ def take(board: Switchboard, session: Session, frame: Frame, raw: Raw, entry: En
     _pass(board, entry, frame, raw, is_final=said is None or not said.retryable)
 
 
-def _is_unexpected(said: ErrorBody) -> bool:
+def _is_unexpected(said: ErrorBody, entry: Entry) -> bool:
     """Says whether a failure says something of the instance and not of what it was asked."""
     is_late = said.code == ErrorCode.DEADLINE_EXCEEDED and said.at == "handler"
-    return is_late or said.code in UNEXPECTED
+    return said.code in UNEXPECTED or (is_late and ejection.is_telling(entry))
 
 
 def _count_reply(board: Switchboard, entry: Entry) -> None:

@@ -21,7 +21,7 @@ from askrd.core.switchboard import Switchboard
 from askrd.wire.bodies import dump
 from askrd.wire.codec import Malformed, Oversize, Raw, decode, encode
 from askrd.wire.errors import AskrError, BadRequest, PayloadTooLarge, UnknownKind
-from askrd.wire.frames import HEADER, Coding, Frame, Kind
+from askrd.wire.frames import FLAG_UP, HEADER, Coding, Frame, Kind
 from askrd.wire.limits import HEADER_BYTES, ID_MAX
 from askrd.wire.parts import Parts
 
@@ -97,7 +97,8 @@ def take(board: Switchboard, session: Session, raw: Raw) -> None:
     """Handles one whole frame by the rules."""
     limit = session.assembly.frame_bytes_max
     if len(raw) > limit:
-        _oversize(board, session, Oversize(raw[4], HEADER.unpack_from(raw)[4], len(raw), limit))
+        _, kind, _, _, id_, _, tail = HEADER.unpack_from(raw)
+        _oversize(board, session, Oversize(kind, id_, len(raw), limit, tail >> 8 & 0xFF))
         return
     try:
         frame = decode(raw)
@@ -191,6 +192,9 @@ def _oversize(board: Switchboard, session: Session, error: Oversize) -> None:
         body = {"code": "payload_too_large", "message": error.message, "at": "response"}
         frame = Frame(kind=Kind.FAIL, id=error.id, payload=dump(body), coding=Coding.JSON)
         handle(board, session, frame, encode(frame))
+        board.refuse(session, error.id, said)
+    elif session.phase is Phase.OPEN and error.kind == Kind.ITEM:
+        streams.break_off(board, session, error.id, said, is_up=bool(error.flags & FLAG_UP))
         board.refuse(session, error.id, said)
     else:
         _answer(board, session, error.kind, error.id, said)

@@ -177,6 +177,15 @@ def _overrun(board: Switchboard, entry: Entry) -> None:
     _break_off(board, entry, error)
 
 
+def break_off(
+    board: Switchboard, session: Session, id_: int, error: AskrError, *, is_up: bool
+) -> None:
+    """Ends a command of whose stream one item is missing: what came after it would be wrong."""
+    entry = session.asking.get(id_) if is_up else session.asked.get(id_)
+    if entry is not None and entry[0] is not None:
+        _break_off(board, entry, error)
+
+
 def _break_off(board: Switchboard, entry: Entry, error: AskrError) -> None:
     """Ends a command whose stream cannot go on, on both sides."""
     course = entry[7]

@@ -16,6 +16,7 @@ from askrd.core.letters import course_for
 from askrd.core.routes import Route
 from askrd.core.services import Hoping, Instance, Nowhere, Parked, Service
 from askrd.core.session import Entry, Phase, Session
+from askrd.core.shelf import Kept
 from askrd.core.switchboard import Switchboard
 from askrd.wire.bodies import CallOptions
 from askrd.wire.codec import Raw
@@ -82,6 +83,19 @@ def serve(board: Switchboard, session: Session) -> None:
     for instance in list(session.instances.values()):
         waiting = instance.service.all_waiting()
         _serve_these(board, instance, sorted(waiting, key=lambda parked: parked.number))
+
+
+def serve_run(board: Switchboard, entry: Entry, run: Kept) -> None:
+    """Dispatches a run that waits and has gone over to another caller, if somebody can take it.
+
+    Its first caller may have run out of time when there was room.
+    """
+    if run.runner[0].phase >= Phase.CLOSING:
+        return
+    parked = entry[4].service.waiting.get(entry[4].name, {}).get(run.runner)
+    route = _route_again(board, parked) if parked is not None else None
+    if parked is not None and route is not None:
+        _serve(board, parked, route)
 
 
 def after_answer(board: Switchboard, session: Session, entry: Entry) -> None:

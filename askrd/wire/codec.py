@@ -110,10 +110,13 @@ class Oversize(PayloadTooLarge):
         kind: kind of the refused frame.
         id: its id, so that an answer can name it; 0 when it is no id at all.
         size: bytes of the whole frame, header included.
+        flags: its flags.
         fatal: whether it is so large that the connection has to close.
     """
 
-    def __init__(self, kind: int, id_: int, size: int, frame_bytes_max: int) -> None:
+    def __init__(
+        self, kind: int, id_: int, size: int, frame_bytes_max: int, flags: int = 0
+    ) -> None:
         super().__init__(
             f"a frame of {size} bytes is above the limit of {frame_bytes_max}; it was not relayed",
             details={"bytes": size, "bytes_max": frame_bytes_max},
@@ -121,6 +124,7 @@ class Oversize(PayloadTooLarge):
         self.kind = kind
         self.id = id_ if id_ <= ID_MAX else 0
         self.size = size
+        self.flags = flags
         self.fatal = size > SKIP_BYTES_MAX
 
 
@@ -207,14 +211,14 @@ class Assembly:
             self._keep(rest)
             self._need = HEADER_BYTES
             return
-        size, kind, stamp_length, name_length, id_, _, _ = HEADER.unpack_from(rest)
+        size, kind, stamp_length, name_length, id_, _, tail = HEADER.unpack_from(rest)
         if size < HEADER_REST_BYTES + stamp_length + name_length:
             raise Malformed("a frame's size is smaller than its header and name")
         need = SIZE_BYTES + size
         if need > self.frame_bytes_max:
             self._skip = max(0, need - len(rest))
             self._keep(rest[need:])
-            raise Oversize(kind, id_, need, self.frame_bytes_max)
+            raise Oversize(kind, id_, need, self.frame_bytes_max, tail >> 8 & 0xFF)
         self._keep(rest)
         self._need = need
 

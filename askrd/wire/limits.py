@@ -90,6 +90,8 @@ KEPT_MS = 10 * 60 * 1000
 IDEMPOTENCY_KEY_CHARS_MAX = 200
 VERSION_RANGE_CHARS_MAX = 64
 """Longest range of versions; as long as a tag's value in an address."""
+TELLING_DEADLINE_MS = 1_000
+"""A deadline shorter than this that passes says nothing against an instance."""
 RECENT_COMMANDS_MAX = 1_000
 """Commands that `$askr.why` remembers."""
 FAILURES_MAX = 5

@@ -27,6 +27,7 @@ class Connection:
         is_cut_off: bytes vanish in both directions and nobody is told.
         is_stalled: the peer does not read for now.
         was_lost: it ended with bytes still on their way.
+        is_half_closed: the peer sends nothing more. is_abandoned: it listens no more, either.
     """
 
     def __init__(self, world: World, session: Session, peer: Peer, *, is_wide: bool) -> None:
@@ -39,6 +40,8 @@ class Connection:
         self.is_cut_off = False
         self.is_stalled = False
         self.was_lost = False
+        self.is_half_closed = False
+        self.is_abandoned = False
         self._is_wide = is_wide
         self._up = bytearray()
         self._down = bytearray()
@@ -67,7 +70,7 @@ class Connection:
 
     def _arrive(self) -> None:
         self._is_up_due = False
-        if not self.is_open or self.is_cut_off:
+        if not self.is_open or self.is_cut_off or self.is_half_closed:
             return
         size = len(self._up)
         if self.world.chance.random() < 0.4:
@@ -108,7 +111,8 @@ class Connection:
         size = self.world.chance.randint(1, most)
         data = bytes(self._down[:size])
         del self._down[:size]
-        self.peer.receive(data)
+        if not self.is_abandoned:
+            self.peer.receive(data)
         if self.is_full and len(self._down) < ROOM_BYTES // 2:
             self.is_full = False
             self.world.resumed(self)
@@ -130,6 +134,11 @@ class Connection:
         """Swallows everything from now on without a word, as a pulled cable does."""
         self.is_cut_off = True
         self.was_lost = True
+
+    def half_close(self) -> None:
+        """Ends what the peer sends; the daemon hears of it."""
+        self.was_lost = self.is_half_closed = True
+        self.world.half_closed(self)
 
     def lose(self) -> None:
         """Ends at once with everything that is on its way; the daemon hears of it."""

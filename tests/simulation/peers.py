@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import msgspec
 
 from askrd.wire.bodies import EntryOptions, ErrorBody, Gap, Synced, Welcome, dump, load
 from askrd.wire.codec import Assembly, decode, encode, split
-from askrd.wire.frames import FLAG_KEPT, STAMP_TIME, Coding, Frame, Kind
+from askrd.wire.frames import FLAG_KEPT, FLAG_MORE, STAMP_TIME, Coding, Frame, Kind
 from askrd.wire.limits import MIB
 from tests.simulation.checks import Changed, Heard
 
@@ -44,18 +45,91 @@ class Peer:
         self.heard: dict[int, list[Frame]] = {}
         self.requests = 0
         self._hello = hello
+        self.returns = 0
+        self.is_away = False
+        self._received = 0
+        self._sent = 0
+        self._tail: deque[tuple[int, Frame, Callable[[], None] | None]] = deque()
         self._assembly = Assembly(8 * MIB)
         world.peers.append(self)
         self.connection: Connection = world.connect(self, is_wide=self.is_wide)
+        self.session = self.connection.session
 
     def start(self) -> None:
         """Says hello."""
         body = {"v": 1, "name": self.name, "workspace": self.workspace, "roster": self.wants_roster}
-        self.say(Frame(kind=Kind.HELLO, payload=dump(body | self._hello), coding=Coding.JSON))
+        self._greet(body | self._hello)
+
+    def _greet(self, body: dict[str, Any]) -> None:
+        hello = Frame(kind=Kind.HELLO, payload=dump(body), coding=Coding.JSON)
+        self.connection.send(encode(hello))
 
     def say(self, frame: Frame, arrived: Callable[[], None] | None = None) -> None:
-        """Sends a frame that is no request."""
-        self.connection.send(encode(frame), arrived)
+        """Sends a frame that is no request; while it is away, as soon as it is back."""
+        data = encode(frame)
+        if self.is_resumable:
+            self._sent += len(data)
+            self._tail.append((self._sent, frame, arrived))
+        if not self.is_away:
+            self.connection.send(data, arrived)
+
+    # ── going away, and coming back ───────────────────────────────────────────────────────
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether it says that it may come back."""
+        return bool(self._hello.get("resumable"))
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it lives: it is connected, or on its way back."""
+        return self.connection.is_open or self.is_away
+
+    def go_away(self, for_us: int) -> None:
+        """Loses its connection, whether the daemon hears of it or not, and comes back later."""
+        self.is_away = self.connection.is_abandoned = True
+        self._assembly = Assembly(8 * MIB)
+        self.world.later(for_us, self._come_back)
+
+    def _come_back(self) -> None:
+        assert self.welcome is not None
+        self.connection = self.world.connect(self, is_wide=self.is_wide)
+        self._greet(
+            {"v": 1, "name": self.name, "workspace": self.workspace, "roster": self.wants_roster}
+            | self._hello
+            | {"instance": self.welcome.instance, "resume": self.welcome.resume}
+            | {"received": self._received}
+        )
+
+    def _welcomed_back(self, welcome: Welcome) -> None:
+        """Goes on where the daemon is, or ends when it has begun anew."""
+        self.is_away = False
+        if not welcome.resumed:
+            self.world.book.outcomes["not resumed"] += 1
+            self.connection.was_lost = True
+            self.leave()
+            return
+        assert self.connection.session is self.session, "another session goes on"
+        self.world.book.outcomes["resumed"] += 1
+        self.returns += 1
+        start = self._confirm(welcome.received)
+        assert start == welcome.received, f"the daemon is at {welcome.received}, within a frame"
+        for _, frame, arrived in self._tail:
+            self.connection.send(encode(frame), arrived)
+        self.returned()
+
+    def _confirm(self, received: int) -> int:
+        """Forgets what the daemon has; returns where the first frame begins that it has not."""
+        assert received <= self._sent, "the daemon got what nobody sent"
+        while self._tail and self._tail[0][0] <= received:
+            self._tail.popleft()
+        return self._tail[0][0] - len(encode(self._tail[0][1])) if self._tail else self._sent
+
+    def returned(self) -> None:
+        """Does what is to be done once it is back."""
+
+    def on_resumed(self, frame: Frame) -> None:
+        self._confirm(frame.id)
 
     def ask(
         self,
@@ -92,11 +166,17 @@ class Peer:
             assert isinstance(item, bytes), f"the daemon wrote what is no frame: {item}"
             frame = decode(item)
             self.heard.setdefault(frame.kind, []).append(frame)
+            if frame.kind not in (Kind.WELCOME, Kind.RESUMED):
+                self._received += len(item)
             self.hear(frame)
 
     def hear(self, frame: Frame) -> None:
         """Judges one frame and reacts to it."""
         self._check_workspace(frame)
+        if frame.kind in (Kind.REPLY, Kind.FAIL) and frame.flags & FLAG_MORE:
+            assert frame.id in self.open, f"{self.name} got a row of {frame.id} after its outcome"
+            self.row(frame)
+            return
         if frame.kind in ENDS or (frame.kind == Kind.ERROR and frame.id in self.open):
             self._ended(frame)
         react = getattr(self, f"on_{Kind(frame.kind).name.lower()}", None)
@@ -112,19 +192,26 @@ class Peer:
     def _ended(self, frame: Frame) -> None:
         tokens = self.open.get(frame.id)
         assert tokens, f"{self.name} got a second outcome: {Kind(frame.kind).name} {frame.id}"
-        token = tokens[0]
-        if frame.kind == Kind.REPLY:
-            body = said(frame)
-            if isinstance(body, dict) and "t" in body:
-                token = body["t"]
-                assert token in tokens, f"a reply to {token} came as the answer to {tokens}"
-                assert frame.stamp.decode() == body["by"], "a reply came from somebody else"
-        elif frame.kind == Kind.ERROR:
-            token = tokens[min(1, len(tokens) - 1)]  # the oldest that came too early
+        token = self.token_of(frame, tokens)
         tokens.remove(token)
         if not tokens:
             del self.open[frame.id]
         self.ended(frame, token)
+
+    def token_of(self, frame: Frame, tokens: list[str]) -> str:
+        """Returns which of the requests under one id an outcome belongs to."""
+        if frame.kind == Kind.ERROR:
+            return tokens[min(1, len(tokens) - 1)]  # the oldest that came too early
+        body = said(frame) if frame.kind == Kind.REPLY else None
+        if not isinstance(body, dict) or "t" not in body:
+            return tokens[0]
+        token: str = body["t"]
+        assert token in tokens, f"a reply to {token} came as the answer to {tokens}"
+        assert frame.stamp.decode() == body["by"], "a reply came from somebody else"
+        return token
+
+    def row(self, frame: Frame) -> None:
+        """Takes in one row of a survey."""
 
     def ended(self, frame: Frame, token: str) -> None:
         """Takes in the outcome of one of its requests."""
@@ -132,8 +219,13 @@ class Peer:
         self.world.book.outcomes[code or Kind(frame.kind).name] += 1
 
     def on_welcome(self, frame: Frame) -> None:
+        welcome = load(Welcome, frame.payload, "welcome")
+        if self.is_away:
+            self._welcomed_back(welcome)
+            return
         assert self.welcome is None, "welcome comes once"
-        self.welcome = load(Welcome, frame.payload, "welcome")
+        assert not welcome.resumed
+        self.welcome = welcome
         self.begin()
 
     def begin(self) -> None:
@@ -141,6 +233,8 @@ class Peer:
 
     def on_ping(self, frame: Frame) -> None:
         self.say(Frame(kind=Kind.PONG, id=frame.id))
+        if self.is_resumable and self.world.chance.random() < 0.7:
+            self.connection.send(encode(Frame(kind=Kind.RESUME, id=self._received)))
 
     # ── at the end ────────────────────────────────────────────────────────────────────────
 
@@ -173,7 +267,7 @@ class Listener(Peer):
     @property
     def seq(self) -> int:
         """The workspace's number of the last event, as the router has it now."""
-        workspace = self.connection.session.workspace
+        workspace = self.session.workspace
         assert workspace is not None
         return workspace.seq
 
@@ -181,7 +275,7 @@ class Listener(Peer):
         """Subscribes; what is published from its arrival on is owed to it."""
 
         def arrived() -> None:
-            if self.connection.session.subscriptions.get(id_) == pattern:
+            if self.session.subscriptions.get(id_) == pattern:
                 self.terms[id_] = (pattern, self.seq, None)
 
         id_ = self.ask(Kind.SUB, pattern, arrived=arrived)
@@ -292,6 +386,11 @@ class Auditor(Listener):
             assert frame.id == self.last_seq + 1, "the auditor missed an event"
         super().on_event(frame)
         self.world.book.events[self.workspace].append(Heard(frame.id, frame.name.decode()))
+        if frame.name == b"$askr.command.failed":
+            news = said(frame)
+            if "t" in news["error"]["details"]:
+                by = f"{news['service']}@{news['instance']}"
+                self.world.book.failed_later[news["error"]["details"]["t"], by] += 1
 
     def on_change(self, frame: Frame) -> None:
         super().on_change(frame)

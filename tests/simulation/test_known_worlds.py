@@ -1,78 +1,15 @@
 """Small worlds made by hand, one for each rule that needs a network to be seen."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
-from askrd.wire.bodies import ErrorBody, dump, load
 from askrd.wire.codec import encode
 from askrd.wire.frames import Coding, Frame, Kind
-from tests.simulation.checks import check_tables
 from tests.simulation.network import Connection
-from tests.simulation.peers import Auditor, Listener, Peer
-from tests.simulation.world import World, small_bounds
+from tests.simulation.peers import Listener, Peer
+from tests.simulation.small import SECOND, Silent, Small, fail_codes
+from tests.simulation.world import small_bounds
 
 pytestmark = pytest.mark.simulation
-SECOND = 1_000_000
-
-
-class Silent(Peer):
-    """Provides a service and answers when it is told to."""
-
-    def begin(self) -> None:
-        self.ask(Kind.PROVIDE, "", {"service": "agent", "commands": [{"name": "fetch"}]}, id_=900)
-
-    def reply(self, rid: int) -> None:
-        self.say(Frame(kind=Kind.REPLY, id=rid, payload=b"1", coding=Coding.JSON))
-
-    @property
-    def calls(self) -> list[Frame]:
-        return self.heard.get(Kind.CALL, [])
-
-    def reasons(self) -> list[str]:
-        return [frame.payload.decode() for frame in self.heard.get(Kind.CANCEL, [])]
-
-
-class Small:
-    """A world with an auditor, an agent and a caller."""
-
-    def __init__(self, **fields: Any) -> None:
-        self.world = World(1, **fields)
-        self.auditor = self.join(Auditor, "auditor")
-        self.agent = self.join(Silent, "agent")
-        self.me = self.join(Peer, "me")
-        self.emitted = 0
-
-    def join(self, kind: type[Any], name: str, workspace: str = "askr", **hello: Any) -> Any:
-        peer = kind(self.world, workspace, name, **hello)
-        peer.start()
-        self.world.run_until(lambda: peer.welcome is not None and not peer.open)
-        return peer
-
-    def until(self, is_so: Any) -> None:
-        self.world.run_until(is_so)
-        check_tables(self.world.router)
-
-    def emit(self, times: int) -> None:
-        for _ in range(times):
-            self.emitted += 1
-            body = dump({"w": "askr", "p": "me", "n": self.emitted})
-            self.me.say(Frame(kind=Kind.EMIT, name=b"news", payload=body, coding=Coding.JSON))
-
-
-@pytest.fixture
-def small() -> Iterator[Small]:
-    with small_bounds():
-        yield Small()
-
-
-def code_of(frame: Frame) -> str:
-    return load(ErrorBody, frame.payload, "fail").code
-
-
-def fail_codes(peer: Peer) -> list[str]:
-    return [code_of(frame) for frame in peer.heard.get(Kind.FAIL, [])]
 
 
 def test_a_pulled_cable_is_noticed_and_its_commands_fail(small: Small) -> None:
@@ -159,6 +96,7 @@ def test_who_lets_answers_pile_up_is_closed_and_nobody_else(small: Small) -> Non
     small.me.connection.stall(60 * SECOND)
     for _ in range(60):
         small.me.ask(Kind.CALL, "$askr.ping")
+        small.world.run(SECOND // 20)
     small.until(lambda: small.me.connection.index in small.world.book.closed)
     assert small.world.book.closed == {small.me.connection.index: 4001}
 

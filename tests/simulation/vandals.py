@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from askrd.wire.bodies import dump
 from askrd.wire.codec import decode, encode, split
-from askrd.wire.frames import FLAG_MORE, FLAG_OPTIONS, HEADER, Coding, Frame, Kind
+from askrd.wire.frames import FLAG_MORE, FLAG_OPTIONS, FLAG_UP, HEADER, Coding, Frame, Kind
 from askrd.wire.limits import SKIP_BYTES_MAX
 from tests.simulation.peers import Peer
 
-FORGED = dump({"t": "forged", "by": "agent@forged"})
+FORGED = dump({"t": "forged", "by": "agent@forged", "i": 0})
 
 
 class Vandal(Peer):
@@ -35,6 +35,7 @@ class Vandal(Peer):
                 self._forged, self._forged, self._unknown, self._stamped, self._flagged,
                 self._mutated, self._noise, self._half, self._oversize, self._fatal,
                 self._parts, self._group, self._contradicting, self._nameless, self._again,
+                self._streamed, self._streamed, self._wanting, self._absurd,
             )
         )()  # fmt: skip
 
@@ -105,6 +106,36 @@ class Vandal(Peer):
         chance = self.world.chance
         kind = chance.choice((Kind.CALL, Kind.SUB, Kind.EMIT, Kind.GET, Kind.PROVIDE, Kind.WATCH))
         return encode(Frame(kind=kind, id=chance.randint(0, 9), name=b"\xff\xfe"))
+
+    def _streamed(self) -> bytes:
+        """An item, an end or credit for a command that is not there, or that has no stream."""
+        chance = self.world.chance
+        kind = chance.choice((Kind.ITEM, Kind.END, Kind.RESET, Kind.CREDIT))
+        flags = chance.choice((0, FLAG_UP, FLAG_MORE, FLAG_UP | FLAG_MORE))
+        payload = chance.choice((b"", b"{}", FORGED, b'{"items":3,"bytes":100}', b'{"items":-1}'))
+        id_ = chance.choice((0, 1, 2, 4, 5, 11, 2**53 - 1))
+        return encode(Frame(kind=kind, id=id_, payload=payload, coding=Coding.JSON, flags=flags))
+
+    def _wanting(self) -> bytes:
+        """A call that wants what there is not."""
+        chance = self.world.chance
+        options = chance.choice(
+            (b'{"reply":"all"}', b'{"quorum":-1}', b'{"more":1}', b"{", b'{"exclude":["a b"]}',
+             b'{"version":"newest"}', b'{"wait_ms":"1"}', b'{"upload":"items"}', b'{"all":true}',
+             b'{"idempotency_key":"' + b"k" * 300 + b'"}')
+        )  # fmt: skip
+        name = chance.choice((b"agent.fetch", b"agent.take", b"agent@*.chat", b"nobody.fetch"))
+        return encode(Frame(kind=Kind.CALL, id=11, name=name, options=options, payload=FORGED))
+
+    def _absurd(self) -> bytes:
+        """A call, and more credit for it than there can be."""
+        chance = self.world.chance
+        call = Frame(kind=Kind.CALL, id=12, name=b"agent.tail", options=b'{"reply":"stream"}',
+                     payload=FORGED, coding=Coding.JSON)  # fmt: skip
+        items = chance.choice((2**31, 2**62, 10))
+        credit = dump({"items": items, "bytes": items})
+        more = Frame(kind=Kind.CREDIT, id=12, payload=credit, coding=Coding.JSON)
+        return encode(call) + encode(more) * 2
 
     def _again(self) -> bytes:
         body = dump({"v": 1, "name": "again", "workspace": self.workspace})

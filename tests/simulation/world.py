@@ -12,16 +12,33 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from heapq import heappop, heappush
 
-from askrd.core import commands, destinations, entries, gate, router
-from askrd.core.effects import Close, Note, Persist
+from askrd.core import (
+    commands,
+    ejection,
+    eligibility,
+    entries,
+    flow,
+    gate,
+    links,
+    router,
+    routes,
+    surveys,
+    waiting,
+    why,
+)
+from askrd.core.effects import Close, Effect, Note, Persist, Rebind, Say
 from askrd.core.router import Router
+from askrd.core.session import Phase, Session
 from askrd.core.state import Entry
 from askrd.core.switchboard import Daemon
 from askrd.core.wheel import NEVER_US
 from askrd.wire.limits import Limits
+from askrd.wire.tail import Tail
 from tests.simulation.checks import Book, check_tables
+from tests.simulation.dispatches import Ledger
 from tests.simulation.network import Connection
 from tests.simulation.peers import Peer
+from tests.simulation.wishes import PLAIN, RICH
 
 START_US = 7_000_000_000
 WALL_OFFSET_US = 1_700_000_000_000_000
@@ -38,27 +55,42 @@ SMALL = Limits(
     unresponsive_after_ms=2_000,
     gone_after_ms=6_000,
     command_timeout_ms=3_000,
+    stream_idle_ms=600,
+    resume_terminal_ms=1_500,
+    resume_service_ms=900,
 )
 """Bounds so low that a small world runs into every one of them."""
 
 
+GIB = 2**30
 LOWERED = (
-    (commands, "WAITING_COMMANDS_MAX", 6),
-    (commands, "WAITING_BYTES_MAX", 2_500),
+    (waiting, "WAITING_COMMANDS_MAX", 6),
+    (waiting, "WAITING_BYTES_MAX", 2_500),
     (commands, "ASKED_MAX", 5),
     (router, "ASKED_MAX", 5),
-    (destinations, "ASKED_MAX", 5),
+    (routes, "ASKED_MAX", 5),
+    (eligibility, "ASKED_MAX", 5),
+    (flow, "STREAM_ITEMS", 3),
+    (flow, "STREAM_BYTES", 900),
+    (ejection, "FAILURES_MAX", 3),
+    (ejection, "EJECTION_MS", 400),
+    (surveys, "SURVEY_MEMBERS_MAX", 5),
     (entries, "WATCHES_MAX", 3),
     (gate, "GATED_MAX", 12),
+    (Tail.__init__, "__defaults__", (0, 6_000)),
 )
 """Bounds that no daemon configures, and what they are in a small world."""
 
 
 @contextmanager
-def small_bounds() -> Iterator[None]:
-    """Lowers the bounds that no daemon configures."""
-    usual = [(module, name, getattr(module, name)) for module, name, _ in LOWERED]
-    for module, name, value in LOWERED:
+def small_bounds(*, is_cut: bool = False) -> Iterator[None]:
+    """Lowers the bounds that no daemon configures.
+
+    In a world that ``is_cut`` nobody is told in between what has arrived: it depends on the cuts.
+    """
+    lowered = [*LOWERED, (links, "CONFIRM_BYTES", GIB if is_cut else 1_500)]
+    usual = [(module, name, getattr(module, name)) for module, name, _ in lowered]
+    for module, name, value in lowered:
         setattr(module, name, value)
     try:
         yield
@@ -76,6 +108,8 @@ class World:
         book: what the peers saw, for the checks at the end.
         connections: all there ever were.
         is_busy: whether peers still begin new things.
+        inputs: how often bytes were handed to the router.
+        ledger: judges what the router gives to instances.
         is_cut: whether the world must not depend on how bytes were cut.
     """
 
@@ -87,6 +121,7 @@ class World:
         cuts: int | None = None,
         limits: Limits = SMALL,
         store_fails: float = 0.0,
+        is_curious: bool = False,
     ) -> None:
         """Starts empty.
 
@@ -97,18 +132,21 @@ class World:
                 world that is to be compared with one that is cut.
             limits: bounds of the router.
             store_fails: share of the store's writes that fail.
+            is_curious: whether the router is asked, between inputs, who would get commands.
         """
         self.seed = seed
         self.chance = random.Random(seed)
         self.now_us = START_US
         self.book = Book()
         self.connections: list[Connection] = []
+        self._carriers: dict[Session, Connection] = {}
         self.peers: list[Peer] = []
         self.notes: list[Note] = []
         self.is_busy = True
         self.is_cut = cuts is not None
         self._cuts = random.Random(cuts) if cuts else None
         self.store_fails = store_fails
+        self._wonder = random.Random(seed) if is_curious else None
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._scheduled = 0
         self._looked = 0
@@ -126,6 +164,8 @@ class World:
             now_us=START_US,
             wall_offset_us=WALL_OFFSET_US,
         )
+        self.inputs = 0
+        self.ledger = self.router.board.recent = Ledger(self)
 
     # ── time ──────────────────────────────────────────────────────────────────────────────
 
@@ -174,11 +214,15 @@ class World:
         )
         connection = Connection(self, session, peer, is_wide=is_wide)
         self.connections.append(connection)
+        self._carriers[session] = connection
         self._after()
         return connection
 
     def feed(self, connection: Connection, data: bytes) -> None:
         """Hands bytes to the router, cut once more when the world says so."""
+        self.inputs += 1
+        if self._wonder is not None:
+            self._ask_why(self._wonder)
         at = 0
         while self._cuts is not None and len(data) - at > 1 and self._cuts.random() < 0.7:
             size = self._cuts.randint(1, len(data) - at)
@@ -187,9 +231,21 @@ class World:
         self.router.feed(connection.session, data[at:], self.now_us)
         self._after()
 
+    def _ask_why(self, chance: random.Random) -> None:
+        """Has the router decide who would get some commands of somebody."""
+        board = self.router.board
+        there = [session for session in board.sessions if session.phase is Phase.OPEN]
+        for _ in range(3 if there else 0):
+            why.dry_run(board, chance.choice(there), chance.choice((*PLAIN, *RICH)), {})
+
     def lost(self, connection: Connection, cause: str) -> None:
         """Tells the router that a connection is gone."""
-        self.router.leave(connection.session, cause, self.now_us)
+        self.router.lose(connection.session, cause, self.now_us)
+        self._after()
+
+    def half_closed(self, connection: Connection) -> None:
+        """Tells the router that a peer sends nothing more."""
+        self.router.half_close(connection.session, self.now_us)
         self._after()
 
     def resumed(self, connection: Connection) -> None:
@@ -218,37 +274,61 @@ class World:
             self.later(max(0, due_us - self.now_us) + late_us, lambda: self._tick(due_us))
 
     def _carry_out(self) -> None:
-        effects = self.router.effects.copy()
-        self.router.effects.clear()
         changes: list[Persist] = []
-        for effect in effects:
-            match effect:
-                case Persist():
-                    changes.append(effect)
-                case Close():
-                    self._close(effect)
-                case Note():
-                    self.notes.append(effect)
+        while self.router.effects:
+            effects = self.router.effects.copy()
+            self.router.effects.clear()
+            for effect in effects:
+                self._do(effect, changes)
         if changes:
             self._store(changes)
 
+    def _do(self, effect: Effect, changes: list[Persist]) -> None:
+        match effect:
+            case Persist():
+                changes.append(effect)
+            case Close():
+                self._close(effect)
+            case Rebind():
+                self._rebind(effect)
+            case Say():
+                self._say(effect)
+            case Note():
+                self.notes.append(effect)
+
     def _close(self, effect: Close) -> None:
-        connection = self.connection_of(effect.session.secret)
+        connection = self._carriers[effect.session]
+        if not connection.is_open:
+            self.router.leave(effect.session, effect.reason, self.now_us)
+            return
         pieces = effect.session.outbox.take()
         self._digest.update(f"close {connection.index} {effect.close_code}".encode())
         if pieces:
-            self._write(connection, pieces)
+            self._put(connection, pieces)
         self.book.closed[connection.index] = effect.close_code
         connection.end_soon()
+
+    def _rebind(self, effect: Rebind) -> None:
+        """Has a connection carry another session, and cuts the one that session had."""
+        connection, before = self._carriers[effect.link], self._carriers[effect.session]
+        if before.is_open:
+            before.session = effect.link
+            before.is_open = False
+        self._carriers[effect.session] = connection
+        connection.session = effect.session
+        self._put(connection, list(effect.first))
+        if not connection.is_full:
+            self.resumed(connection)
+
+    def _say(self, effect: Say) -> None:
+        connection = self._carriers[effect.session]
+        if connection.is_open:
+            self._put(connection, [effect.frame])
 
     def known_instances(self, workspace: str) -> list[str]:
         """Returns the instance ids of peers that were welcome in a workspace."""
         there = [peer for peer in self.peers if peer.workspace == workspace]
         return [peer.welcome.instance for peer in there if peer.welcome is not None]
-
-    def connection_of(self, secret: str) -> Connection:
-        """Returns the connection whose session got ``secret``."""
-        return self.connections[int(secret.removeprefix("secret"))]
 
     def _flush(self) -> None:
         self._is_flush_due = False
@@ -257,9 +337,16 @@ class World:
         self.router.board.queued_bytes = 0
         for session in dirty:
             if not session.outbox.is_paused and (pieces := session.outbox.take()):
-                self._write(self.connection_of(session.secret), pieces)
+                self._write(self._carriers[session], pieces)
 
     def _write(self, connection: Connection, pieces: list[bytes]) -> None:
+        """Writes what a session is told, and keeps it where its peer may come back."""
+        resumption = connection.session.resumption
+        if resumption is not None:
+            resumption.tail.add(b"".join(pieces))
+        self._put(connection, pieces)
+
+    def _put(self, connection: Connection, pieces: list[bytes]) -> None:
         data = b"".join(pieces)
         self._digest.update(f"{self.now_us} {connection.index} {len(data)} ".encode())
         self._digest.update(data)

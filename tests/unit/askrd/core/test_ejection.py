@@ -100,18 +100,27 @@ def test_a_good_answer_ends_the_row(declared: dict[str, Any]) -> None:
 def test_deadlines_count_like_failures() -> None:
     desk, _agents, me = room()
     for id_ in range(1, FAILURES_MAX + 1):
-        me.call(id_, "agent@i0.fetch", ttl_ms=100)
-    desk.after(SECOND)
+        me.call(id_, "agent@i0.fetch", ttl_ms=1_000)
+    desk.after(2 * SECOND)
     assert len(me.fails()) == FAILURES_MAX
     assert states(me)["i0"] == "ejected"
+
+
+def test_a_deadline_too_short_for_anybody_says_nothing() -> None:
+    desk, _agents, me = room()
+    for id_ in range(1, 2 * FAILURES_MAX):
+        me.call(id_, "agent@i0.fetch", ttl_ms=100)
+    desk.after(SECOND)
+    assert len(me.fails()) == 2 * FAILURES_MAX - 1
+    assert states(me)["i0"] == "active"
 
 
 def test_deadlines_of_a_survey_count_too() -> None:
     desk, agents, me = room(2)
     for id_ in range(1, FAILURES_MAX + 1):
-        me.call(id_, "agent@*.fetch", ttl_ms=100)
+        me.call(id_, "agent@*.fetch", ttl_ms=1_000)
         agents[1].reply(id_)
-    desk.after(SECOND)
+    desk.after(2 * SECOND)
     assert states(me) == {"i0": "ejected", "i1": "active"}
 
 
@@ -127,8 +136,8 @@ def test_a_deadline_that_the_instance_noticed_counts(at: str, state: str) -> Non
 def test_a_deadline_counts_once_whatever_is_answered_later() -> None:
     desk, agents, me = room()
     for id_ in range(1, FAILURES_MAX):
-        me.call(id_, "agent@i0.fetch", ttl_ms=100)
-    desk.after(SECOND)
+        me.call(id_, "agent@i0.fetch", ttl_ms=1_000)
+    desk.after(2 * SECOND)
     for rid in range(1, FAILURES_MAX):
         agents[0].fail(rid, "handler_error")
     assert states(me)["i0"] == "active"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from askrd.wire.frames import FLAG_KEPT, Kind
-from tests.unit.askrd.core.desk import SECOND, Desk, Mate, body
+from tests.unit.askrd.core.desk import MS, SECOND, Desk, Mate, body
 
 
 def room(count: int = 1, **spec: Any) -> tuple[Desk, Mate, list[Mate]]:
@@ -234,6 +234,19 @@ def test_a_caller_may_join_itself_and_leave(way: str) -> None:
         assert one.fails() == {7: "deadline_exceeded"}
     assert agent.kinds() == [Kind.CALL, Kind.CANCEL]
     agent.reply(1)
+    desk.assert_nothing_is_left()
+
+
+def test_a_run_that_waits_does_not_begin_for_a_caller_that_left() -> None:
+    desk, agent, (one, two, _) = room(concurrency=1)
+    two.call(1)
+    want(one, 5, fields={"ttl_ms": 300})
+    want(one, 6)
+    desk.now_us += 400 * MS
+    agent.heard()
+    agent.reply(1)
+    one.lose()
+    assert agent.heard() == []
     desk.assert_nothing_is_left()
 
 
