@@ -10,13 +10,34 @@ from askrd.wire.codec import Raw
 if TYPE_CHECKING:
     from askrd.core.flow import Flow
     from askrd.core.services import Instance
+    from askrd.core.session import Entry
     from askrd.core.shelf import Kept
-    from askrd.core.surveys import Survey
 
 NO_OPTIONS = CallOptions()
 """What a caller wants that says nothing."""
 MODES = ("none", "ack", "value", "stream")
 """Reply modes, the least first."""
+
+
+class Survey:
+    """One survey while it runs.
+
+    Attributes:
+        entry: its place in the caller's ``asking``.
+        pending: the members that have not answered, with their rows.
+        enough: good rows after which the others are not waited for; 0 = all are.
+        ok, failed, lost: rows so far.
+    """
+
+    __slots__ = ("enough", "entry", "failed", "lost", "ok", "pending")
+
+    def __init__(self, entry: Entry, enough: int) -> None:
+        self.entry = entry
+        self.enough = enough
+        self.pending: dict[Instance, Entry] = {}
+        self.ok = 0
+        self.failed = 0
+        self.lost = 0
 
 
 class Course:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from askrd.core.course import Course
+from askrd.core.course import Course, Survey
 from askrd.core.destinations import read_address
 from askrd.core.dispatch import dispatch, forward
 from askrd.core.eligibility import barred, saturated
@@ -25,27 +25,6 @@ from askrd.wire.errors import (
 )
 from askrd.wire.frames import FLAG_MORE, Coding, Frame, Kind
 from askrd.wire.limits import SURVEY_MEMBERS_MAX
-
-
-class Survey:
-    """One survey while it runs.
-
-    Attributes:
-        entry: its place in the caller's ``asking``.
-        pending: the members that have not answered, with their rows.
-        enough: good rows after which the others are not waited for; 0 = all are.
-        ok, failed, lost: rows so far.
-    """
-
-    __slots__ = ("enough", "entry", "failed", "lost", "ok", "pending")
-
-    def __init__(self, entry: Entry, enough: int) -> None:
-        self.entry = entry
-        self.enough = enough
-        self.pending: dict[Instance, Entry] = {}
-        self.ok = 0
-        self.failed = 0
-        self.lost = 0
 
 
 def call(board: Switchboard, session: Session, frame: Frame, options: CallOptions) -> None:
