@@ -3,7 +3,16 @@
 from hypothesis import given, strategies as st
 
 from askrd.wire.codec import encode
-from askrd.wire.frames import FLAG_HEAD, FLAG_MORE, FLAG_OPTIONS, HEADER, Frame, Kind
+from askrd.wire.frames import (
+    FLAG_HEAD,
+    FLAG_MORE,
+    FLAG_OPTIONS,
+    FLAG_SILENT,
+    FLAG_UP,
+    HEADER,
+    Frame,
+    Kind,
+)
 from askrd.wire.limits import ID_MAX, Limits
 from tests.fuzz.throwing import frames, fuzzed
 from tests.unit.askrd.core.desk import SECOND, Desk, Mate
@@ -13,12 +22,19 @@ kinds = st.sampled_from([*Kind, 0, 0x7F, 0xFF])
 ids = st.sampled_from([0, 1, 2, 3, 4, ID_MAX])
 names = st.sampled_from(
     [b"", b"agent.fetch", b"fetch", b"news.a", b"news.*", b"a/b", b"$askr.stats", b"$askr.describe",
-     b"@agent/k", b"agent@i0.fetch", b"\xff", b"a b"]
+     b"@agent/k", b"agent@i0.fetch", b"\xff", b"a b", b"agent@*.fetch", b"*@*.fetch", b"honest.fetch",
+     b"honest@*.fetch", b"honest@{version=^2}.fetch", b"$askr.why", b"$askr.disable"]
 )  # fmt: skip
 bodies = st.sampled_from(
     [b"", b"{}", b"[]", b"1", b'"agent"', b'{"v":1}', b'{"target":"fetch"}', b'{"code":"x"}',
      b'{"service":"agent"}', b'{"service":"mine","commands":[{"name":"fetch"}]}', b"{", b"\xff",
-     b'{"v":1,"instance":"i0","resume":"s0"}', b"x" * 600, b'{"prefix":true}', b'{"if_rev":0}']
+     b'{"v":1,"instance":"i0","resume":"s0"}', b"x" * 600, b'{"prefix":true}', b'{"if_rev":0}',
+     b'{"items":3,"bytes":99}', b'{"items":-1,"bytes":0}', b'{"items":9999999999,"bytes":1}',
+     b'{"target":"agent@*.fetch","all":true}', b'{"event":"news.a"}', b'{"id":1}', b'{"id":true}',
+     b'{"service":"agent","commands":[{"name":"fetch","reply":"stream","upload":true}]}',
+     b'{"service":"agent","policy":"hash","concurrency":1,"commands":[{"name":"fetch"}]}',
+     b'{"service":"agent","commands":[{"name":"fetch","mode":"broadcast","idempotent":true}]}',
+     b'{"v":1,"name":"x","instance":"i0","resume":"s0","resumable":true,"received":0}']
 )  # fmt: skip
 likely = st.builds(
     Frame,
@@ -27,10 +43,32 @@ likely = st.builds(
     name=names,
     payload=bodies,
     coding=st.sampled_from([0, 1, 1, 1, 2, 3, 9]),
-    flags=st.sampled_from([0, 0, 0, FLAG_MORE, 0x10, 0x80]),
+    flags=st.sampled_from(
+        [0, 0, 0, FLAG_MORE, 0x10, 0x80, FLAG_UP, FLAG_SILENT, FLAG_UP | FLAG_MORE]
+    ),
     ttl_ms=st.sampled_from([0, 1, 2**32 - 1]),
     hops=st.sampled_from([0, 0, 7, 8]),
-    options=st.sampled_from([b"", b"", b'{"prefix":true}', b'{"if_rev":0}', b"{"]),
+    options=st.sampled_from(
+        [
+            b"",
+            b"",
+            b'{"prefix":true}',
+            b'{"if_rev":0}',
+            b"{",
+            b'{"all":true}',
+            b'{"reply":"ack"}',
+            b'{"reply":"stream"}',
+            b'{"upload":"items"}',
+            b'{"upload":"payload"}',
+            b'{"wait_ms":900}',
+            b'{"idempotency_key":"k"}',
+            b'{"first":true,"all":true}',
+            b'{"exclude":["i0"]}',
+            b'{"version":"^2"}',
+            b'{"version":"\xff"}',
+            b'{"quorum":99999999999999999999}',
+        ]
+    ),
     stamp=st.sampled_from([b"", b"", b"", b"me@1"]),
 ).map(encode)
 in_parts = st.tuples(likely, ids, st.integers(1, 30)).map(
@@ -56,7 +94,12 @@ class Honest:
     """Two peers that talk to each other, whatever a third one says."""
 
     def __init__(self, desk: Desk) -> None:
-        self.service = desk.serve("honest")
+        self.service = desk.offer(
+            "honest",
+            {"name": "fetch"},
+            {"name": "tail", "reply": "stream"},
+            {"name": "quick", "reply": "ack"},
+        )
         self.caller = desk.join("caller")
         self.caller.sub(900, "honest.**")
         self.caller.heard()
@@ -74,6 +117,31 @@ class Honest:
         heard = [f for f in self.caller.heard() if f.kind in (Kind.REPLY, Kind.EVENT, Kind.OK)]
         mine = [f.payload for f in heard if f.kind != Kind.EVENT or f.name == b"honest.news"]
         assert mine.count(str(self.rounds).encode()) == 3, "a reply, an event and a value"
+        self._stream()
+        self._survey()
+
+    def _stream(self) -> None:
+        self.caller.want(4, "honest.tail", reply="stream")
+        rid = self._asked(b"honest.tail")
+        for _ in range(3):
+            self.service.item(rid)
+        self.service.reply(rid)
+        heard = [f.kind for f in self.caller.heard() if f.id == 4]
+        assert heard == [Kind.ITEM, Kind.ITEM, Kind.ITEM, Kind.REPLY]
+
+    def _survey(self) -> None:
+        self.caller.call(5, "honest@*.quick")
+        rid = self._asked(b"honest.quick")
+        self.service.accept(rid)
+        self.service.reply(rid)
+        rows = [f.flags & FLAG_MORE for f in self.caller.heard() if f.id == 5]
+        assert rows == [FLAG_MORE, 0], "a row, and the outcome"
+
+    def _asked(self, name: bytes) -> int:
+        """Returns the id of the caller's command, whatever else the service was asked."""
+        stamp = self.caller.session.origin
+        calls = [f for f in self.service.heard() if f.name == name and f.stamp == stamp]
+        return calls[-1].id
 
 
 def throw(mate: Mate, thrown: list[tuple[bytes, int]]) -> None:

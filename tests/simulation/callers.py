@@ -209,6 +209,10 @@ class Caller(Peer):
         if frame.kind == Kind.REPLY and isinstance(body, dict):
             assert body["t"] == asked.token
             assert body["by"] == frame.stamp.decode()
+        if frame.kind == Kind.FAIL:
+            details = load(ErrorBody, frame.payload, "row").details
+            if details.get("delivered") == "no":
+                self.world.book.undelivered_rows.add((asked.token, frame.stamp.decode()))
         asked.rows[frame.stamp] = frame
         self.world.book.outcomes["row"] += 1
 

@@ -55,6 +55,7 @@ class Book:
             much time.
         delivered: the instances that each command reached, and over which connection.
         undelivered: commands of which the daemon said that they were never sent.
+            undelivered_rows: the same of one member of a survey.
         selected: commands that say who may take them, so that no order is promised.
         spoiled: commands of which a side sent more than the other takes.
         uploads: how an upload ended and how many items it had, as its sender told.
@@ -73,6 +74,7 @@ class Book:
     askers: dict[str, tuple[str, int]] = field(default_factory=dict)
     delivered: dict[str, list[str]] = field(default_factory=dict)
     undelivered: set[str] = field(default_factory=set)
+    undelivered_rows: set[tuple[str, str]] = field(default_factory=set)
     selected: set[str] = field(default_factory=set)
     spoiled: set[str] = field(default_factory=set)
     uploads: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -91,6 +93,8 @@ class Book:
             assert len(set(by)) == len(by), f"{token} was delivered twice to one instance: {by}"
             is_again = SPECS[asked.command].get("idempotent", False)
             assert asked.is_survey or len(by) <= 1 + is_again, f"{token} was delivered to {by}"
+            late = [by_ for by_ in by if (token, by_.split()[0]) in self.undelivered_rows]
+            assert not late, f"{token} reached {late}, which was said to be lost before"
         both = self.undelivered & self.delivered.keys()
         assert not both, f"commands were delivered although they failed as never sent: {both}"
         assert all(times <= 1 for times in self.failed_later.values()), "an event too many"

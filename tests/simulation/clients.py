@@ -9,7 +9,8 @@ from askrd.wire.frames import Coding, Frame, Kind
 from tests.simulation.asking import Asked
 from tests.simulation.callers import Caller
 from tests.simulation.flows import Outflow
-from tests.simulation.peers import Listener, said
+from tests.simulation.listeners import Listener
+from tests.simulation.peers import said
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -65,7 +65,8 @@ class Ledger(deque[Entry]):
             assert member.stamp in asked.members
             assert member not in asked.chosen, "a member was asked twice"
         elif asked.chosen:
-            (first,) = asked.chosen
+            assert len(asked.chosen) == 1, "sent a third time"
+            first = asked.chosen[0]
             assert first.service.instances.get(first.session.suffix) is not first, "sent twice"
         asked.chosen.append(member)
 
@@ -87,7 +88,7 @@ def _check_room(member: Instance, fresh: Entry) -> None:
         for entry in member.session.asked.values()
         if entry[2] is member and entry[7] is not None and (entry is fresh or entry[7].is_counted)
     ]
-    most = SPECS[command].get("concurrency", 0)
+    most = SPECS.get(command, {}).get("concurrency", 0)
     assert not most or counted.count(command) <= most, f"too many {command} at once"
     most = member.provision.concurrency
     assert not most or len(counted) <= most, "too many commands at once"

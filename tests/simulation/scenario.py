@@ -8,7 +8,8 @@ from askrd.core.session import Phase
 from askrd.wire.frames import Frame, Kind
 from tests.simulation.checks import check_nothing_left, check_tables
 from tests.simulation.clients import Client, Reader, Spoiler
-from tests.simulation.peers import Auditor, Peer
+from tests.simulation.listeners import Auditor
+from tests.simulation.peers import Peer
 from tests.simulation.vandals import Vandal
 from tests.simulation.workers import Overrunner, Worker
 from tests.simulation.world import World, small_bounds

@@ -7,7 +7,8 @@ from typing import Any
 from askrd.wire.bodies import ErrorBody, dump, load
 from askrd.wire.frames import Coding, Frame, Kind
 from tests.simulation.checks import check_tables
-from tests.simulation.peers import Auditor, Peer
+from tests.simulation.listeners import Auditor
+from tests.simulation.peers import Peer
 from tests.simulation.world import World
 
 SECOND = 1_000_000
@@ -42,8 +43,8 @@ class Small:
         self.me = self.join(Peer, "me")
         self.emitted = 0
 
-    def join(self, kind: type[Any], name: str, workspace: str = "askr", **hello: Any) -> Any:
-        peer = kind(self.world, workspace, name, **hello)
+    def join(self, peer_type: type[Any], name: str, workspace: str = "askr", **hello: Any) -> Any:
+        peer = peer_type(self.world, workspace, name, **hello)
         peer.start()
         self.world.run_until(lambda: peer.welcome is not None and not peer.open)
         return peer

@@ -13,6 +13,7 @@ from tests.simulation.callers import credit_frame
 from tests.simulation.flows import Intake, Outflow
 from tests.simulation.peers import Peer, said
 from tests.simulation.small import SECOND, Silent, Small, fail_codes
+from tests.unit.askrd.core.desk import Desk
 
 pytestmark = pytest.mark.simulation
 ITEMS = 40
@@ -81,7 +82,7 @@ class Store(Taker, Silent):
     """An agent that takes an upload."""
 
     flags = FLAG_UP
-    commands = ({"name": "put", "upload": True},)
+    commands = ({"name": "take", "upload": True},)
 
 
 class Keyed(Silent):
@@ -130,7 +131,7 @@ def test_a_long_upload_comes_whole_through_a_small_window(small: Small) -> None:
     small.agent.leave()
     store, me = small.join(Store, "store"), small.join(Uploader, "uploader")
     options = b'{"upload":"items"}'
-    me.send(me.ask(Kind.CALL, "agent.put", options=options, ttl_ms=60_000))
+    me.send(me.ask(Kind.CALL, "agent.take", options=options, ttl_ms=60_000))
     small.until(lambda: Kind.END in store.heard)
     assert store.taken == ITEMS
     store.reply(1)
@@ -142,7 +143,7 @@ def test_an_upload_that_had_to_wait_comes_whole(small: Small) -> None:
     small.world.run(SECOND // 2)
     me = small.join(Uploader, "uploader")
     options = b'{"upload":"items","wait_ms":3000}'
-    me.send(me.ask(Kind.CALL, "agent.put", options=options, ttl_ms=60_000))
+    me.send(me.ask(Kind.CALL, "agent.take", options=options, ttl_ms=60_000))
     small.world.run(SECOND // 2)
     store = small.join(Store, "store")
     small.until(lambda: Kind.END in store.heard)
@@ -250,6 +251,22 @@ def test_what_was_lost_does_not_run_when_the_instance_is_back(small: Small) -> N
     small.until(lambda: not small.me.open)
 
 
+def test_what_was_not_written_does_not_run_when_the_instance_is_back(small: Small) -> None:
+    small.agent.leave()
+    agent = small.join(Silent, "agent", resumable=True)
+    agent.connection.stall(60 * SECOND)
+    small.me.ask(Kind.CALL, "agent.fetch", {"pad": "x" * 900}, ttl_ms=60_000)
+    small.until(lambda: agent.connection.is_full)
+    small.me.ask(Kind.CALL, "agent@*.fetch", ttl_ms=60_000)
+    small.until(lambda: len(agent.session.asked) == 2)
+    agent.connection.lose()
+    agent.go_away(SECOND // 5)
+    small.until(lambda: agent.returns == 1)
+    small.until(lambda: not small.me.open)
+    small.world.run(SECOND)
+    assert agent.calls == []
+
+
 def test_a_caller_that_comes_back_gets_its_outcome_once(small: Small) -> None:
     me = small.join(Peer, "me2", resumable=True)
     me.ask(Kind.CALL, "agent.fetch", ttl_ms=60_000)
@@ -273,3 +290,62 @@ def test_a_caller_that_stays_away_takes_its_commands_with_it(small: Small) -> No
     assert small.agent.reasons() == []
     small.world.run(SECOND)
     assert small.agent.reasons() == ['{"reason":"caller_lost"}']
+
+
+def rotate(small: Small, verb: str, target: str) -> None:
+    small.me.ask(Kind.CALL, f"$askr.{verb}", {"target": target})
+    small.world.run(SECOND // 5)
+
+
+def test_who_is_enabled_again_gets_what_waits(small: Small) -> None:
+    small.agent.leave()
+    first, second = small.join(Keyed, "keyed"), small.join(Keyed, "keyed2")
+    rotate(small, "disable", f"agent@{second.session.suffix}")
+    for _ in range(2):
+        small.me.ask(Kind.CALL, "agent.one", ttl_ms=60_000)
+    small.until(lambda: first.calls)
+    small.world.run(SECOND // 5)
+    assert second.calls == []
+    rotate(small, "enable", "agent")
+    small.until(lambda: second.calls)
+
+
+def test_a_disabled_instance_that_comes_back_is_still_disabled(small: Small) -> None:
+    agent = small.join(Silent, "other", resumable=True)
+    rotate(small, "disable", f"agent@{agent.session.suffix}")
+    agent.connection.lose()
+    agent.go_away(SECOND // 5)
+    small.until(lambda: agent.returns == 1)
+    for _ in range(4):
+        small.me.ask(Kind.CALL, "agent.fetch", ttl_ms=60_000)
+    small.until(lambda: len(small.agent.calls) == 4)
+    assert agent.calls == []
+
+
+def test_a_drained_service_finishes_what_it_has_and_refuses_the_rest(small: Small) -> None:
+    id_ = small.me.ask(Kind.CALL, "agent.fetch", ttl_ms=60_000)
+    small.until(lambda: small.agent.calls)
+    rotate(small, "drain", "agent")
+    small.me.ask(Kind.CALL, "agent.fetch")
+    small.until(lambda: fail_codes(small.me) == ["draining"])
+    assert id_ in small.me.open
+    small.agent.reply(1)
+    small.until(lambda: not small.me.open)
+
+
+def test_room_that_came_after_the_first_callers_time_goes_to_who_joined() -> None:
+    desk = Desk()
+    agent = desk.offer("agent", {"name": "one", "concurrency": 1})
+    first, second = desk.join("first"), desk.join("second")
+    first.call(1, "agent.one")
+    first.want(2, "agent.one", idempotency_key="k", fields={"ttl_ms": 100})
+    second.want(1, "agent.one", idempotency_key="k", fields={"ttl_ms": 60_000})
+    (running,) = agent.calls()
+    desk.now_us += 100_001
+    agent.reply(running.id)
+    assert agent.calls() == [], "the run's caller has no time left"
+    desk.after(SECOND // 5)
+    (run,) = agent.calls()
+    agent.reply(run.id)
+    assert first.fails() == {2: "deadline_exceeded"}
+    assert [frame.id for frame in second.heard() if frame.kind == Kind.REPLY] == [1]

@@ -66,7 +66,7 @@ def test_the_worlds_together_see_everything_happen(worlds: list[World]) -> None:
         "REPLY", "cancelled", "deadline_exceeded", "instance_lost", "no_instance", "conflict",
         "storage_unavailable", "payload_too_large", "busy", "forbidden", "draining", "limit_exceeded",
         "handler_error", "mode none", "mode ack", "mode value", "mode stream", "row", "summary", "item",
-        "uploaded", "upload whole", "kept",
+        "uploaded", "upload whole", "kept", "looked back", "resumed", "not resumed",
     }  # fmt: skip
     assert sum(world.router.board.totals.dropped for world in worlds) > 0
 
