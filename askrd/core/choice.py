@@ -66,6 +66,7 @@ POLICIES: dict[str, Policy] = {
     "least": _least,
     "random": _random,
     "hash": _hash,
+    "hash(key)": _hash,
     "first": _first,
     "weighted": _weighted,
 }

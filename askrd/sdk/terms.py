@@ -19,7 +19,7 @@ class ReplyMode(StrEnum):
 
 
 MODES = ("balanced", "broadcast")
-POLICIES = ("round_robin", "least", "random", "hash", "first", "weighted")
+POLICIES = ("round_robin", "least", "random", "hash", "hash(key)", "first", "weighted")
 _COUNT_MAX = 2**31
 
 
