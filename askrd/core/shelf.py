@@ -56,10 +56,15 @@ class Shelf:
 
     def expire(self, now_us: int) -> None:
         """Drops outcomes whose time is over, and the oldest ones beyond the bound."""
-        for kept in list(self.items.values()):
-            full = len(self.items) > KEPT_OUTCOMES_MAX or self.bytes > KEPT_BYTES_MAX
+        gone: list[Kept] = []
+        count, size = len(self.items), self.bytes
+        for kept in self.items.values():
             if kept.outcome is None:
                 continue
-            if not full and kept.until_us > now_us:
+            if count <= KEPT_OUTCOMES_MAX and size <= KEPT_BYTES_MAX and kept.until_us > now_us:
                 break
+            gone.append(kept)
+            count -= 1
+            size -= len(kept.outcome[3])
+        for kept in gone:
             self.forget(kept)
