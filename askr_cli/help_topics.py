@@ -97,7 +97,7 @@ _MORE = {
     ),
     "programs": (
         "",
-        "{name} inside a line for sh -c would run what the payload says: never write it there.",
+        "{name} inside a line for sh -c would run what the payload says: it is refused.",
         "A value that begins with - may look like an option: write -- before {name}.",
         "What a program has started ends with it. Only SIGKILL to askr itself leaves it behind.",
     ),

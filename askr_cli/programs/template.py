@@ -3,12 +3,15 @@
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from askr_cli.exits import Usage
 from askr_cli.render import json_text
 from askrd.wire.names import shown
 
+_SHELLS = frozenset({"sh", "ash", "bash", "dash", "fish", "ksh", "mksh", "zsh"})
 _HOLE = re.compile(r"\{\{|\{([A-Za-z][A-Za-z0-9_]*)\}")
 
 
@@ -43,7 +46,8 @@ class Template:
             path: where programs are looked for; None = this process's own path.
 
         Raises:
-            Usage: there is no such program, or a payload would decide which one runs.
+            Usage: there is no such program, or a payload would decide which one runs, or what a
+                shell reads.
         """
         if not words:
             raise Usage("say which program: askr expose NAME -- PROGRAM [ARGUMENT]...")
@@ -56,6 +60,7 @@ class Template:
         if shutil.which(self.program, path=path) is None:
             raise Usage(f"there is no program {shown(self.program)} that can be run here")
         self._arguments = tuple(words[1:])
+        self._check_script()
         self.names = tuple(
             dict.fromkeys(
                 match[1]
@@ -64,6 +69,22 @@ class Template:
                 if match[1] is not None
             )
         )
+
+    def _check_script(self) -> None:
+        """Returns when no payload becomes part of a line that a shell reads.
+
+        Raises:
+            Usage: it would.
+        """
+        if Path(self.program).name not in _SHELLS:
+            return
+        for flag, script in pairwise(self._arguments):
+            is_line = re.fullmatch(r"-[a-zA-Z]*c[a-zA-Z]*", flag) is not None
+            if is_line and any(match[1] for match in _HOLE.finditer(script)):
+                raise Usage(
+                    f"{shown(script)}: {Path(self.program).name} would run what the payload says. "
+                    """Give it as an argument: sh -c 'echo "$1"' sh {name}"""
+                )
 
     def __str__(self) -> str:
         return " ".join([self.program, *self._arguments])

@@ -81,3 +81,11 @@ def test_a_program_that_is_not_there_is_refused() -> None:
     with pytest.raises(Usage) as told:
         Template(["no-such-program-here"])
     assert "no-such-program-here" in told.value.sentence
+
+
+@pytest.mark.parametrize("words", [("sh", "-c", "echo {n}"), ("sh", "-ec", "echo {n}", "sh")])
+def test_no_payload_becomes_part_of_a_line_that_a_shell_reads(words: tuple[str, ...]) -> None:
+    with pytest.raises(Usage, match="would run what the payload says"):
+        Template(words)
+    beside = Template(("sh", "-c", "echo ${{1}}", "sh", "{n}"))
+    assert beside.filled({"n": "$(date)"})[-1] == "$(date)"
