@@ -113,6 +113,8 @@ CHECKS = (
         (
             *_drop("(caller := entry[0]) is not None", "caller is not session"),
             *_drop("(member := entry[2]) is not None", "not name_length", "entry[7] is None"),
+            *_drop("if route.is_idempotent:\n session.again.pop(id_, None)"),
+            *_drop("if route.is_idempotent:\n callee.again[rid] = frame"),
             Change(
                 "_, caller_id, _, _, route, came_us, _, _ = entry",
                 "caller, caller_id, member, _, route, came_us, _, _ = entry",

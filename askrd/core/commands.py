@@ -13,7 +13,7 @@ from askrd.core.admission import check_call, check_flags, too_large
 from askrd.core.course import Course
 from askrd.core.destinations import read_address
 from askrd.core.dispatch import dispatch, forward
-from askrd.core.letters import agree, course_for, letter, read_options
+from askrd.core.letters import agree, course_for, letter, opened, read_options
 from askrd.core.routes import Route
 from askrd.core.session import Entry, Session
 from askrd.core.switchboard import Switchboard
@@ -162,6 +162,7 @@ def reply(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None:
         outcomes.accept(board, session, frame, entry)
         return
     del session.asked[frame.id]
+    session.again.pop(frame.id, None)
     outcomes.take(board, session, frame, raw, entry)
     waiting.after_answer(board, session, entry)
     if len(session.asked) == ASKED_MAX - 1:
@@ -304,14 +305,21 @@ def lose_caller(board: Switchboard, session: Session) -> None:
 def lose_instance(board: Switchboard, session: Session) -> None:
     """Fails what a session that left was executing, or gives it to another instance."""
     unwritten = session.outbox.recall()
-    entries = list(session.asked.items())
+    entries, again = list(session.asked.items()), session.again
     session.asked.clear()
+    session.again = {}
     for rid, entry in entries:
-        letter = unwritten.get(rid)
-        _lose(board, entry, letter)
+        kept_letter = again.get(rid)
+        _lose(board, entry, unwritten.get(rid), opened(kept_letter) if kept_letter else None)
 
 
-def _lose(board: Switchboard, entry: Entry, letter: tuple[int, bytes] | None) -> None:
+def _lose(
+    board: Switchboard,
+    entry: Entry,
+    letter: tuple[int, bytes] | None,
+    kept_letter: tuple[int, Raw] | None,
+) -> None:
+    """Ends or repeats one command; ``letter`` is there when its instance never got it."""
     caller, member, course = entry[0], entry[2], entry[7]
     assert member is not None
     if course is not None and course.is_counted:
@@ -334,5 +342,5 @@ def _lose(board: Switchboard, entry: Entry, letter: tuple[int, bytes] | None) ->
             outcomes.announce_failure(board, entry, error)
     elif course is not None and course.survey is not None:
         surveys.fail_row(board, entry, error)
-    elif not waiting.dispatch_again(board, entry, letter):
+    elif not waiting.dispatch_again(board, entry, letter or kept_letter):
         outcomes.end(board, entry, error)

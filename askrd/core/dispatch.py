@@ -36,6 +36,8 @@ def dispatch(board: Switchboard, entry: Entry, tail: int, rest: Raw) -> None:
     forward(board, callee, Kind.CALL, route.name, rid, ttl_ms, tail, caller.origin, rest)
     if course is not None:
         _catch_up(board, entry, course)
+    elif route.is_idempotent:
+        callee.again[rid] = tail, rest
 
 
 def _catch_up(board: Switchboard, entry: Entry, course: Course) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from askrd.core.course import MODES, NO_OPTIONS, Course
 from askrd.core.flow import Flow
+from askrd.core.session import Letter
 from askrd.wire.bodies import CallOptions, CommandSpec, dump, load
 from askrd.wire.codec import Raw
 from askrd.wire.errors import BadRequest
@@ -12,6 +13,7 @@ from askrd.wire.frames import (
     FLAG_OPTIONS,
     FLAG_SEALED,
     FLAG_SILENT,
+    HEADER,
     SECTION,
     Frame,
 )
@@ -109,3 +111,12 @@ def letter(frame: Frame, told: dict[str, str]) -> tuple[int, Raw]:
 def letter_for(frame: Frame, mode: str, spec: CommandSpec) -> tuple[int, Raw]:
     """Returns tail and rest of a survey's command for an instance that declared ``spec``."""
     return letter(frame, {} if mode == spec.reply else {"reply": mode})
+
+
+def opened(letter: Letter) -> tuple[int, Raw]:
+    """Returns tail and rest of a call that was kept for another instance."""
+    if isinstance(letter, tuple):
+        return letter
+    frame = letter
+    _, _, stamp_length, name_length, _, _, tail = HEADER.unpack_from(frame)
+    return tail, frame[HEADER.size + stamp_length + name_length :]

@@ -187,6 +187,8 @@ class Router:
                         frame = header.stamped(
                             size, _CALL, name_length, rid, ttl_ms, tail, origin, data, body, end
                         )
+                    if route.is_idempotent:
+                        callee.again[rid] = frame
                     lane.append(frame)
                     queued += size
                     at = end
@@ -207,6 +209,8 @@ class Router:
                 ):
                     _, caller_id, _, _, route, came_us, _, _ = entry
                     del asked[id_], caller.asking[caller_id]
+                    if route.is_idempotent:
+                        session.again.pop(id_, None)
                     counted = route.statistics
                     counted.recent_us[counted.replies & RECENT_MASK] = now_us - came_us
                     counted.replies += 1

@@ -15,7 +15,7 @@ cdef class Route:
     cdef public object spec
     cdef public str policy
     cdef object _choose
-    cdef public bint is_renamed, is_plain
+    cdef public bint is_renamed, is_plain, is_idempotent
     cdef public long long timeout_ms, waiting_max
     cdef public CommandStatistics statistics
 

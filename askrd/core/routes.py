@@ -26,6 +26,7 @@ class Route:
         name: the canonical address `service.command` the instance sees.
         command: its second part.
         is_renamed: whether the address differs from it.
+        is_idempotent: whether its commands are given to another instance when one is lost.
         is_plain: whether every caller may ask, the members take turns, and nothing but a value is
             answered: what the router's hot path knows.
         policy: how the member is chosen.
@@ -37,7 +38,7 @@ class Route:
     """
 
     __slots__ = (
-        "_choose", "address", "command", "is_plain", "is_renamed", "members", "name", "policy",
+        "_choose", "address", "command", "is_idempotent", "is_plain", "is_renamed", "members", "name", "policy",
         "service", "spec", "statistics", "timeout_ms", "waiting_max",
     )  # fmt: skip
 
@@ -64,6 +65,7 @@ class Route:
         self.statistics = statistics
         self.policy = policy_of(members[-1], self.spec)
         self._choose: Policy = POLICIES[self.policy]
+        self.is_idempotent = self.spec.idempotent
         self.is_plain = self.policy == ROUND_ROBIN and all(map(_is_plain, members, specs))
 
     def turn(self) -> Instance | None:
@@ -164,5 +166,5 @@ def _is_plain(member: Instance, spec: CommandSpec) -> bool:
     provision = member.provision
     restricts = spec.internal or spec.allow_from or provision.allow_from
     counts = spec.concurrency or provision.concurrency
-    asks_one = spec.reply == "value" and spec.mode == "balanced" and not spec.idempotent
+    asks_one = spec.reply == "value" and spec.mode == "balanced"
     return asks_one and not restricts and not counts

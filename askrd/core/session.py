@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from askrd.core.outbox import Outbox
 from askrd.core.wheel import NEVER_US
-from askrd.wire.codec import Assembly
+from askrd.wire.codec import Assembly, Raw
 from askrd.wire.limits import HANDSHAKE_BYTES_MAX, Limits
 from askrd.wire.parts import Parts
 
@@ -24,6 +24,10 @@ Entry = tuple["Session | None", int, "Instance | None", int, "Route", int, int, 
 """A command in flight: caller, the caller's id, instance, the instance's id, route, when it came,
 deadline (µs), and how it goes on when it is more than question and answer. The same tuple stands in the caller's `asking` and the instance's `asked`. Without
 caller it is a cancelled command that still runs; without instance it waits in the daemon."""
+
+
+Letter = bytes | tuple[int, Raw]
+"""A call for another instance: the frame as it was written, or its tail and what follows its name."""
 
 
 class Phase(IntEnum):
@@ -47,6 +51,7 @@ class Session:
         workspace: None until HELLO.
         name, kind, origin: the peer's name, kind, and stamp `service@instance`.
         asked: commands this peer has to answer, by its ids. asking: commands it asked, by its ids.
+        again: letters of plain idempotent commands it has to answer, by its ids, for another instance.
         last_id: the last id given to this peer for a command. ended_badly: how many of them ended in
             anything but a good answer in time.
         taken: ids of its unfinished requests that are no commands: subscriptions, watches, and
@@ -68,6 +73,7 @@ class Session:
 
     __slots__ = (
         "address",
+        "again",
         "asked",
         "asking",
         "assembly",
@@ -131,6 +137,7 @@ class Session:
         self.parts: Parts | None = None
         self.asked: dict[int, Entry] = {}
         self.asking: dict[int, Entry] = {}
+        self.again: dict[int, Letter] = {}
         self.taken: set[int] = set()
         self.last_id = 0
         self.ended_badly = 0

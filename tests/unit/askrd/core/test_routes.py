@@ -27,7 +27,7 @@ def route(mate: Mate, address: bytes = b"agent.fetch") -> Route:
         ({"policy": "first"}, {}, False),
         ({"concurrency": 1}, {}, False),
         ({"internal": True}, {}, False),
-        ({"idempotent": True}, {}, False),
+        ({"idempotent": True}, {}, True),
         ({"allow_from": ["x"]}, {}, False),
         ({}, {"policy": "least"}, False),
         ({}, {"concurrency": 1}, False),

@@ -3,10 +3,12 @@
 import pytest
 
 from askrd.core import waiting
-from askrd.wire.frames import FLAG_MORE, Kind
+from askrd.wire.frames import FLAG_MORE, Coding, Kind
 from askrd.wire.limits import Limits
 from tests.unit.askrd.core.desk import MS, SECOND, Desk, body, json
 from tests.unit.askrd.core.test_waiting import offer
+
+IDEMPOTENT = {"name": "fetch", "idempotent": True}
 
 # --- for somebody to come ------------------------------------------------------------------------
 
@@ -246,3 +248,25 @@ def test_a_half_closed_peer_gives_its_commands_back() -> None:
     agents[1].reply(2)
     assert (me.kinds(), agents[0].kinds().count(Kind.REPLY)) == ([Kind.REPLY], 1)
     desk.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_letters_of_idempotent_commands_are_let_go_with_their_answers(is_fast: bool) -> None:
+    desk = Desk(is_fast=is_fast)
+    one = desk.join("agent")
+    one.say(json(Kind.PROVIDE, {"service": "agent", "commands": [IDEMPOTENT]}, id=900))
+    me = desk.join()
+    for id_ in (1, 2, 3):
+        me.call(id_, payload=b"7", coding=Coding.JSON)
+    assert set(one.session.again) == {1, 2, 3}
+    one.reply(1)
+    one.fail(2, "no")
+    assert set(one.session.again) == {3}
+    one.heard()
+    two = desk.join("agent")
+    two.say(json(Kind.PROVIDE, {"service": "agent", "commands": [IDEMPOTENT]}, id=900))
+    two.heard()
+    desk.router.leave(one.session, "gone", desk.now_us)
+    (again,) = two.calls()
+    assert (again.name, again.payload, again.coding) == (b"agent.fetch", b"7", Coding.JSON)
+    assert not one.session.again
