@@ -12,11 +12,12 @@ PRESENT := $(shell [ -x $(BIN)/python ] && cat $(VENV)/.made-with 2>/dev/null)
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
-.PHONY: help demo test test-compiled compiled run check bench bench-peers bench-growth bench-tax bench-history clean
+.PHONY: help demo test test-compiled test-root compiled run check bench bench-peers bench-growth bench-tax bench-state bench-history clean
 
 help:
 	@echo 'make demo    start a daemon and the example agent, run the client story, stop everything'
 	@echo 'make test    run the tests               make test ARGS="-k router" runs some of them'
+	@echo 'make test-root  the tests that mount a small disk; needs root'
 	@echo 'make compiled       build with the hot path compiled, into build/compiled'
 	@echo 'make test-compiled  run the tests of everything that runs on it against that build'
 	@echo 'make run     run askrd in the foreground make run ARGS="--listen tcp://127.0.0.1:9000"'
@@ -24,6 +25,7 @@ help:
 	@echo 'make bench   measure the relay           make bench ARGS="--json"'
 	@echo 'make bench-peers  the same beside nats, redis, mosquitto and crossbar, where they are installed'
 	@echo 'make bench-growth   cost beside many connections, subscriptions and services'
+	@echo 'make bench-state    durable writes beside redis, where it is installed'
 	@echo 'make bench-tax      what each check costs on the hot path'
 	@echo 'make bench-history  the latest figures     make bench-history ARGS="add --label TEXT" adds'
 	@echo 'make clean   remove the environment and everything generated'
@@ -34,6 +36,10 @@ demo: $(VENV)/.installed-run
 
 test: $(VENV)/.installed-test
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-root: $(VENV)/.installed-test
+	@[ "$$(id -u)" = 0 ] || { echo 'make test-root mounts a small disk: run it as root' >&2; exit 1; }
+	@ASKR_ROOT_TESTS=1 $(BIN)/python -m pytest tests/integration/test_failing_disk.py $(ARGS)
 
 # What the compiled build is made of, and the tests that say whether it does the same. Those of the
 # repository itself and of the terminals know nothing of the hot path.
@@ -79,6 +85,9 @@ bench-peers: $(VENV)/.installed-bench
 
 bench-growth: $(VENV)/.installed-bench
 	@$(BIN)/python -m bench.growth $(ARGS)
+
+bench-state: $(VENV)/.installed-run
+	@$(BIN)/python -m bench.state $(ARGS)
 
 bench-tax: $(VENV)/.installed-run
 	@$(BIN)/python -m bench.tax $(ARGS)

@@ -83,7 +83,7 @@ def candidates(terminal: Terminal, words: Sequence[str]) -> list[Candidate]:
     if metavar in {"VERB", "[VERB]"}:
         topics = [Candidate(topic.name, topic.summary) for topic in TOPICS]
         return _matching(typed, [*_verbs(""), *topics])
-    if metavar == "FILE" or (metavar in _PAYLOADS and _FILE_ITEM.match(typed)):
+    if metavar in {"FILE", "[FILE]"} or (metavar in _PAYLOADS and _FILE_ITEM.match(typed)):
         return [FILES]
     if name == "send" and metavar in _PAYLOADS:
         return _items(terminal, words, _positional(parameters, rest), typed)

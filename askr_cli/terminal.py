@@ -246,6 +246,11 @@ class Terminal:
         return self._client
 
     @property
+    def shares_connection(self) -> bool:
+        """Whether its connection lives on when this run ends."""
+        return self._shared
+
+    @property
     def connected(self) -> "Client | None":
         """The client, when there is one."""
         return self._client

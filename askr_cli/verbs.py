@@ -101,12 +101,44 @@ VERBS = (
     Verb(
         "state set",
         "set a key to a value",
-        f"{_COMMANDS}.state:set_",
+        f"{_COMMANDS}.state_writes:set_",
         (
             ("""askr state set config/theme '"dark"'""", "a JSON value"),
             ("askr state set config active:=true name=west", "an object"),
             ("askr state set config/theme 1 --if-rev 7", "only if its revision is still 7"),
-            ("askr state set lock/a 1 --if-rev 0", "only if it does not exist"),
+            ("askr state set lock/a 1 --if-rev 0 --ttl 30s", "a lock, for half a minute"),
+            ("askr state set lock/a 1 --if-rev 0 --ephemeral", "a lock, as long as this runs"),
+        ),
+        writes=True,
+    ),
+    Verb(
+        "state patch",
+        "merge a patch into the value of a key",
+        f"{_COMMANDS}.state_writes:patch",
+        (
+            ("askr state patch config name=east", "one member; the others stay"),
+            ("""askr state patch config '{"name": null}'""", "null takes a member away"),
+        ),
+        writes=True,
+    ),
+    Verb(
+        "state incr",
+        "count a key up, and print it",
+        f"{_COMMANDS}.state_writes:incr",
+        (
+            ("askr state incr visits", "1, 2, 3, ..."),
+            ("askr state incr stock/pears --by -5", "down by five"),
+            ("askr state incr visits/today --ttl 24h", "gone after a day without a visit"),
+        ),
+        writes=True,
+    ),
+    Verb(
+        "state touch",
+        "let a key live longer",
+        f"{_COMMANDS}.state:touch",
+        (
+            ("askr state touch lock/a", "as long again as it was given"),
+            ("askr state touch lock/a --ttl 1m", "a minute from now"),
         ),
         writes=True,
     ),
@@ -130,13 +162,43 @@ VERBS = (
         ),
     ),
     Verb(
+        "state history",
+        "print the last changes of a key, newest first",
+        f"{_COMMANDS}.state:history",
+        (
+            ("askr state history config/theme", "what it was, when, and why it changed"),
+            ("askr state history config/theme --count 3 --json", "as one JSON array"),
+        ),
+    ),
+    Verb(
         "state watch",
         "print changes as they come",
-        f"{_COMMANDS}.state:watch",
+        f"{_COMMANDS}.state_watch:watch",
         (
             ("askr state watch config", "what changes at or below config"),
             ("askr state watch config --initial --json", "what is there first, then the changes"),
+            ("askr state watch config --since 812", "what changed after revision 812 first"),
         ),
+    ),
+    Verb(
+        "state export",
+        "print entries as JSON Lines",
+        f"{_COMMANDS}.state_copies:export",
+        (
+            ("askr state export | tee state.jsonl", "everything"),
+            ("askr state export config | askr state import -w lab", "to another workspace"),
+        ),
+    ),
+    Verb(
+        "state import",
+        "set the entries that JSON Lines say",
+        f"{_COMMANDS}.state_copies:import_",
+        (
+            ("askr state import state.jsonl", "what export wrote"),
+            ("askr state import state.jsonl --prefix old", "below old/"),
+        ),
+        writes=True,
+        shows_frame=False,
     ),
     Verb(
         "services",

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from askrd.sdk.streams import Stream as Stream
     from askrd.sdk.surveys import Survey as Survey
     from askrd.sdk.upload import Upload as Upload
-    from askrd.sdk.values import Event as Event, Gap as Gap, Row as Row
+    from askrd.sdk.values import (
+        Change as Change,
+        Entry as Entry,
+        Event as Event,
+        Gap as Gap,
+        Row as Row,
+        Synced as Synced,
+    )
+    from askrd.sdk.view import View as View
     from askrd.wire.errors import (
         AskrError as AskrError,
         BadRequest as BadRequest,
@@ -58,15 +66,19 @@ _HOMES = {
     "Askr": "askrd.sdk.askr",
     "Caller": "askrd.sdk.context",
     "CannotConnect": "askrd.sdk.errors",
+    "Change": "askrd.sdk.values",
     "Client": "askrd.sdk.client",
     "Context": "askrd.sdk.context",
+    "Entry": "askrd.sdk.values",
     "Event": "askrd.sdk.values",
     "Gap": "askrd.sdk.values",
     "Passage": "askrd.sdk.middleware",
     "Row": "askrd.sdk.values",
     "Stream": "askrd.sdk.streams",
+    "Synced": "askrd.sdk.values",
     "Survey": "askrd.sdk.surveys",
     "Upload": "askrd.sdk.upload",
+    "View": "askrd.sdk.view",
 }
 _ERRORS = (
     "AskrError", "BadRequest", "Busy", "CommandAmbiguous", "CommandCancelled", "CommandError",

@@ -59,6 +59,15 @@ ConfigFlag = Annotated[
 ]
 
 
+DataFlag = Annotated[
+    str | None,
+    typer.Option(
+        "--data", metavar="DIR", help="Directory where state is kept, instead of in memory."
+    ),
+]
+ForceFlag = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
+
+
 def _version(context: typer.Context, asked: bool) -> None:  # noqa: FBT001  # typer's signature
     if not asked:
         return
@@ -126,15 +135,10 @@ def serve(
             help="Time that commands in flight have to finish after SIGTERM: 20s, 1m.",
         ),
     ] = None,
-    data: Annotated[str | None, typer.Option("--data", hidden=True)] = None,
+    data: DataFlag = None,
     _json: JsonFlag = False,
 ) -> None:
     """Runs the daemon in the foreground until SIGTERM or Ctrl-C."""
-    if data is not None:
-        raise ConfigError(
-            "--data is not part of this version: state is kept in memory while the daemon "
-            "runs. Leave the flag out"
-        )
     flags: dict[str, object] = {
         "listen": listen or None,
         "insecure": insecure,
@@ -142,11 +146,66 @@ def serve(
         "log_format": log_format,
         "log_level": log_level,
         "drain_s": drain,
+        "data": data,
     }
     loaded = load(flags, os.environ, config)
     from askrd import daemon
 
     context.exit(daemon.run(loaded, json_ready=context.obj))
+
+
+@app.command()
+def backup(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where the copy goes.")],
+    *,
+    data: DataFlag = None,
+    config: ConfigFlag = None,
+    force: ForceFlag = False,
+    _json: JsonFlag = False,
+) -> None:
+    """Copies the state of one moment to FILE, also while the daemon runs."""
+    from askrd.store.backup import back_up
+
+    copy = back_up(_data_of(data, config), file, is_forced=force)
+    _say(
+        _printable(f"backed up: {copy}")
+        if not context.obj
+        else json.dumps({"ok": True, **copy.facts})
+    )
+
+
+@app.command()
+def restore(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")],
+    *,
+    data: DataFlag = None,
+    config: ConfigFlag = None,
+    force: ForceFlag = False,
+    _json: JsonFlag = False,
+) -> None:
+    """Makes a backup the state of a daemon that is not running."""
+    from askrd.store.backup import restore as put_in_place
+
+    copy = put_in_place(file, _data_of(data, config), is_forced=force)
+    _say(
+        _printable(f"restored: {copy}")
+        if not context.obj
+        else json.dumps({"ok": True, **copy.facts})
+    )
+
+
+def _data_of(data: str | None, config: Path | None) -> Path:
+    """Returns the data directory that `askrd serve` would use here.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    found = load({"data": data}, os.environ, config).config.data
+    if not found:
+        raise ConfigError("no data directory is set, so there is nothing to copy. Name it: --data")
+    return Path(found)
 
 
 @config_app.command()

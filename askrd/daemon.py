@@ -7,8 +7,10 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -22,12 +24,18 @@ from askrd.host.signals import StopSignals
 from askrd.host.systemd import Notifier
 from askrd.host.unix_socket import BoundSocket, bind_unix, release_unix
 from askrd.relay import Relay
+from askrd.store.store import Outcomes, Store
 from askrd.version import BUILD, VERSION
+
+if TYPE_CHECKING:
+    from askrd.store.database import Database
 
 DRAIN_POLL_S = 0.02
 """How often a drain looks whether commands are still in flight."""
 INFORM_WAIT_S = 1.0
 """How long peers may take to read that the daemon is going away; what they asked before is heard."""
+STORE_WAIT_S = 5.0
+"""How long writes that wait for the disk may take before their writers are told goodbye."""
 CLOSE_WAIT_S = 3.0
 """How long the last bytes may take once everybody was told goodbye."""
 
@@ -46,13 +54,30 @@ def run(loaded: Loaded, *, json_ready: bool) -> int:
 
     Raises:
         CannotListen: an address is taken or not to be had; nothing was started.
+        CannotStore: the data directory cannot be used; nothing was started.
     """
     config = loaded.config
     memory.keep_freed_memory()
     start_log(config.log_format, config.log_level)
-    running = RunningDaemon(config, loaded.listen, os.environ, json_ready=json_ready)
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(running.serve())
+    with _database(config.data) as database:
+        running = RunningDaemon(
+            config, loaded.listen, os.environ, database=database, json_ready=json_ready
+        )
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(running.serve())
+
+
+@contextmanager
+def _database(path: str) -> Iterator[Database | None]:
+    """Opens the database in a directory, and keeps others away from there; None without one."""
+    if not path:
+        yield None
+        return
+    from askrd.store.data_directory import DataDirectory
+    from askrd.store.database import Database
+
+    with DataDirectory(Path(path)) as directory:
+        yield Database(directory)
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:
@@ -80,15 +105,17 @@ class RunningDaemon:
         listen: tuple[ListenAddress, ...],
         environ: Mapping[str, str],
         *,
+        database: Database | None = None,
         json_ready: bool,
     ) -> None:
         self._config = config
+        self._database = database
         self._listen = listen
         self._environ = environ
         self._json_ready = json_ready
         self._started_s = time.monotonic()
         self._identity = Identity(
-            id=entropy.instance_id(),
+            id=entropy.instance_id() if database is None else database.daemon_id,
             epoch=entropy.epoch(),
             version=VERSION,
             build=build_name(),
@@ -113,13 +140,15 @@ class RunningDaemon:
             now_us=clock.monotonic_us(),
             wall_offset_us=clock.wall_offset_us(),
         )
-        relay = Relay(router, loop=loop, on_fault=self._on_fault)
+        make_store = self._make_store if self._database is not None else None
+        relay = Relay(router, loop=loop, on_fault=self._on_fault, make_store=make_store)
         listener = Listener(relay, relay.connect, relay.enter, relay.events, self._config.limits)
         relay.on_gone = listener.forget
         relay.on_rebound = listener.rebound
         record: whereabouts.Record | None = None
         path = whereabouts.record_path(self._listen, self._environ)
         try:
+            self._restore(relay)
             await self._open(listener)
             record = self._publish(path)
             with StopSignals(
@@ -147,6 +176,19 @@ class RunningDaemon:
         self._now.set()
 
     # ── start ─────────────────────────────────────────────────────────────────────────────
+
+    def _make_store(self, outcomes: Outcomes) -> Store:
+        from askrd.store.sqlite import SqliteStore
+
+        assert self._database is not None
+        loop = asyncio.get_running_loop()
+        return SqliteStore(self._database, outcomes, loop.call_soon_threadsafe)
+
+    def _restore(self, relay: Relay) -> None:
+        """Takes in the kept state before anybody is listened to, the one time disk and loop meet."""
+        entries = relay.restore()
+        if self._database is not None:
+            _log.info("state restored", entries=entries, file=str(self._database.path))
 
     async def _open(self, listener: Listener) -> None:
         for address in self._listen:
@@ -183,12 +225,14 @@ class RunningDaemon:
         urls = self._urls()
         if self._json_ready:
             body = {"ready": True, "listen": urls, "pid": os.getpid(), "version": VERSION}
+            if self._config.data:
+                body["data"] = self._config.data
             line = msgspec.json.encode(body).decode()
         else:
             took = time.monotonic() - self._started_s
             line = (
                 f"askrd {VERSION}  {'  '.join(urls)}  workspace {self._config.workspace}  "
-                f"({self._guard()})\n"
+                f"({self._guard()})  state in {self._config.data or 'memory'}\n"
                 f"ready in {took:.2f} s. Try:  askr demo   askr shell   askr services      "
                 "Ctrl-C stops"
             )
@@ -234,6 +278,7 @@ class RunningDaemon:
             await self._while_not_now(lambda: router.uninformed > 0, min(INFORM_WAIT_S, grace_s))
             await self._while_not_now(lambda: router.in_flight > 0, grace_s)
             left = router.in_flight
+            await self._while_not_now(lambda: len(router.board.gate) > 0, STORE_WAIT_S)
             relay.close_all("the daemon is shutting down")
             await self._while_not_now(lambda: relay.connections > 0, CLOSE_WAIT_S)
             _log.info("stopped", unfinished=left)

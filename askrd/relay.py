@@ -19,7 +19,7 @@ from askrd.doors.transcript import EventTexts
 from askrd.host import clock, entropy
 from askrd.host.logs import Log
 from askrd.store.memory import MemoryStore
-from askrd.store.store import Store
+from askrd.store.store import Outcomes, Store
 from askrd.wire.codec import Raw
 from askrd.wire.errors import AskrError
 from askrd.wire.limits import FLUSH_BYTES
@@ -46,8 +46,16 @@ class Relay:
         *,
         loop: asyncio.AbstractEventLoop,
         on_fault: Callable[[BaseException], None],
+        make_store: Callable[[Outcomes], Store] | None = None,
     ) -> None:
-        """Starts without connections; ``on_fault`` learns that the core itself failed."""
+        """Starts without connections.
+
+        Args:
+            router: new.
+            loop: on which everything happens.
+            on_fault: learns that the core itself failed.
+            make_store: makes what keeps the state; None keeps it in memory.
+        """
         self.router = router
         self.events = EventTexts()
         self.on_gone: Callable[[Session], None] = lambda _: None
@@ -56,7 +64,9 @@ class Relay:
         self._wheel = router.board.wheel
         self._on_fault = on_fault
         self._doors: dict[Session, Door] = {}
-        self._store: Store = MemoryStore(self, loop.call_soon)
+        self._store: Store = (
+            MemoryStore(self, loop.call_soon) if make_store is None else make_store(self)
+        )
         self._is_flush_due = False
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_us = NEVER_US
@@ -127,7 +137,23 @@ class Relay:
         """Takes in that changes could not be kept; see `store.Outcomes`."""
         self._tell(self.router.rejected, reason, clock.monotonic_us())
 
+    def broke(self, fault: BaseException) -> None:
+        """Takes in that the store itself failed, which ends the daemon; see `store.Outcomes`."""
+        self._on_fault(fault)
+
     # ── from the daemon ───────────────────────────────────────────────────────────────────
+
+    def restore(self) -> int:
+        """Has the router take in what the store kept, and returns how many entries that is.
+
+        Raises:
+            CannotStore: the store cannot be read.
+        """
+        kept = self._store.load()
+        for name, workspace in kept.workspaces.items():
+            self.router.restore(name, workspace.rows, workspace.head_rev, clock.monotonic_us())
+        self._after()
+        return kept.entries
 
     def drain(self, grace_ms: int) -> None:
         """Has the router take no new commands and tell every peer."""

@@ -21,7 +21,13 @@ READY_SECONDS = 20.0
 STOP_SECONDS = 10.0
 FILES = 8192
 SERVICE_VARIABLES = frozenset(
-    {"NOTIFY_SOCKET", "WATCHDOG_USEC", "RUNTIME_DIRECTORY", "CONFIGURATION_DIRECTORY"}
+    {
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+        "RUNTIME_DIRECTORY",
+        "CONFIGURATION_DIRECTORY",
+        "STATE_DIRECTORY",
+    }
 )
 """What a service manager may have set for us and a daemon under test must not see."""
 DEFAULT_COMMAND = (sys.executable, "-m", "askrd")
@@ -50,9 +56,11 @@ class Daemon:
         core: int | None = None,
         *,
         importing: Path | None = None,
+        keeps_state: bool = False,
     ) -> None:
         """Starts ``command`` on ``core``; by itself it takes the askrd that lies in ``importing``.
 
+        With ``keeps_state`` the state goes to a data directory, which is removed at the end.
         Without ``importing`` the default command takes the askrd that this program imports.
         """
         self._folder = tempfile.TemporaryDirectory(prefix="askr-bench-")
@@ -68,6 +76,7 @@ class Daemon:
             "--listen",
             self.unix,
             "--json",
+            *(("--data", str(folder / "data")) if keeps_state else ()),
         ]
         raise_file_limit()
         started = time.perf_counter()

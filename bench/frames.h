@@ -28,6 +28,8 @@ enum kind {
     KIND_EMIT = 0x33,
     KIND_EVENT = 0x35,
     KIND_GAP = 0x38,
+    KIND_PUT = 0x41,
+    KIND_OK = 0x47,
     KIND_PROVIDE = 0x50,
     KIND_PROVIDED = 0x51,
 };

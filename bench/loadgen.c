@@ -2,6 +2,7 @@
  *
  *   loadgen [--protocol NAME] --url URL call  [--pairs N] [--in-flight N] [--payload BYTES]
  *   loadgen [--protocol NAME] --url URL event [--listeners N] [--window N] [--payload BYTES]
+ *   loadgen [--protocol NAME] --url URL set   [--writers N] [--payload BYTES]
  *   loadgen [--protocol NAME] --url URL idle  [--connections N]
  *   for all: [--pid PID]... [--warm-up-ms N] [--ms N] [--count N]
  *
@@ -20,7 +21,7 @@
 #define PAYLOAD_BYTES_MAX (8 << 20)
 
 struct options options = {
-    .pairs = 1, .in_flight = 1, .listeners = 1, .window = 1, .connections = 1000,
+    .pairs = 1, .in_flight = 1, .listeners = 1, .writers = 1, .window = 1, .connections = 1000,
     .payload_bytes = 128, .count_max = 50000000, .warm_up_seconds = 0.25, .seconds = 1.0,
 };
 const struct protocol *protocol = &askr;
@@ -57,6 +58,7 @@ static void read_options(int count, char **words) {
         else if (!strcmp(word, "--pairs")) options.pairs = (int)number(word, next, 1, PEERS_MAX / 2);
         else if (!strcmp(word, "--in-flight")) options.in_flight = (int)number(word, next, 1, IN_FLIGHT_MAX);
         else if (!strcmp(word, "--listeners")) options.listeners = (int)number(word, next, 1, PEERS_MAX - 1);
+        else if (!strcmp(word, "--writers")) options.writers = (int)number(word, next, 1, PEERS_MAX - 1);
         else if (!strcmp(word, "--window")) options.window = (int)number(word, next, 1, 10000);
         else if (!strcmp(word, "--connections")) options.connections = (int)number(word, next, 1, PEERS_MAX - 1);
         else if (!strcmp(word, "--payload")) options.payload_bytes = (uint32_t)number(word, next, OPENING_BYTES, PAYLOAD_BYTES_MAX);
@@ -66,7 +68,7 @@ static void read_options(int count, char **words) {
         else die("unknown option %s", word);
     }
     options.protocol = protocol->name;
-    if (!options.url || !options.workload) die("usage: loadgen [--protocol NAME] --url URL call|event|idle [options]");
+    if (!options.url || !options.workload) die("usage: loadgen [--protocol NAME] --url URL call|event|set|idle [options]");
 }
 
 /* One connection is one file. */
@@ -90,8 +92,11 @@ int main(int count, char **words) {
     } else if (!strcmp(options.workload, "event")) {
         prepare_event();
         measure(publish);
+    } else if (!strcmp(options.workload, "set")) {
+        prepare_set();
+        measure(start_sets);
     } else {
-        die("no workload is called %s: call, event or idle", options.workload);
+        die("no workload is called %s: call, event, set or idle", options.workload);
     }
     return 0;
 }

@@ -23,12 +23,27 @@ Idle = Annotated[
         "--idle", metavar="D", parser=duration_ms, help="leave after D without anything new"
     ),
 ]
+Key = Annotated[str, typer.Argument(metavar="KEY", help="words joined by /", show_default=False)]
+Value = Annotated[list[str] | None, typer.Argument(metavar="[VALUE]...", help=HELP)]
+Prefix = Annotated[
+    str, typer.Argument(metavar="[PREFIX]", help="a key; itself and everything below it")
+]
 IfRev = Annotated[
     int | None,
     typer.Option(
         "--if-rev", min=0, metavar="N", help="only if its revision is N; 0 = must not exist"
     ),
 ]
+Ttl = Annotated[
+    int | None,
+    typer.Option("--ttl", metavar="D", parser=duration_ms, help="it goes after D: 300ms 5s 2m 1h"),
+]
+Fast = Annotated[bool, typer.Option("--fast", help="do not wait for the disk; a crash may lose it")]
+
+
+def seconds(milliseconds: int | None) -> float | None:
+    """Returns a duration of the command line as the SDK takes it."""
+    return None if milliseconds is None else milliseconds / 1000
 
 
 def asks_for_lines(lines: str | None, *, payload: bool) -> bool:

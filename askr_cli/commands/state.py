@@ -1,29 +1,23 @@
-"""`askr state`: the workspace's connected state."""
+"""`askr state get`, `ls`, `history`, `rm` and `touch`: entries of the workspace's connected state."""
 
 from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
 
-from askr_cli.commands.arguments import Count, IfRev, RawPayload
-from askr_cli.commands.frames import payload_members, show
-from askr_cli.commands.listen import Wait
+from askr_cli.commands.arguments import Fast, IfRev, Key, Prefix, Ttl, seconds
+from askr_cli.commands.frames import show
+from askr_cli.durations import duration_text
 from askr_cli.known_names import remember_keys
-from askr_cli.payload import HELP, read_payload
-from askr_cli.render import columns, dim, drawn_table, json_text, jsonable
-from askr_cli.safe_text import escaped
+from askr_cli.render import columns, date_and_clock, drawn_table, json_text, jsonable
 from askr_cli.terminal import Terminal
-from askrd.sdk.values import Change, Entry, Synced
+from askrd.sdk.values import Change, Entry
 from askrd.wire.errors import ErrorCode, SchemaInvalid, UnsealFailed
 from askrd.wire.names import check_key, check_prefix
 
-Key = Annotated[str, typer.Argument(metavar="KEY", help="words joined by /", show_default=False)]
-Value = Annotated[list[str] | None, typer.Argument(metavar="[VALUE]...", help=HELP)]
-Prefix = Annotated[
-    str, typer.Argument(metavar="[PREFIX]", help="a key; itself and everything below it")
-]
-Initial = Annotated[bool, typer.Option("--initial", help="what is there first, then the changes")]
+Many = Annotated[int, typer.Option("--count", min=1, metavar="N", help="at most N changes")]
 VALUE_CHARS_SHOWN = 60
+CHANGES_SHOWN = 20
 
 
 def get(terminal: Terminal, key: Key) -> int:
@@ -36,49 +30,8 @@ def get(terminal: Terminal, key: Key) -> int:
     if terminal.json:
         terminal.print_json({"ok": True} | row_of(entry))
     else:
-        pretty = terminal.out_is_terminal
-        terminal.write_safe(json_text(entry.value, pretty=pretty, colour=terminal.colour))
+        print_value(terminal, entry.value)
     remember_keys(terminal, [key])
-    return 0
-
-
-def set_(
-    terminal: Terminal,
-    key: Key,
-    value: Value = None,
-    *,
-    if_rev: IfRev = None,
-    raw_payload: RawPayload = None,
-) -> int:
-    """Sets a key to a value."""
-    check_key(key)
-    body = read_payload(value or [], raw_file=raw_payload, read_stdin=terminal.read_stdin)
-    if terminal.dry_run:
-        return show(terminal, "put", key=key, **payload_members(body), if_rev=if_rev)
-    terminal.next_steps = {ErrorCode.CONFLICT: f"askr state get {key} --json"}
-    entry = terminal.client().state.set(key, body, if_rev=if_rev)
-    if terminal.json:
-        terminal.print_json({"ok": True} | row_of(entry))
-    else:
-        terminal.note(f"{key} {'rev' if entry.changed else 'unchanged, rev'} {entry.rev}")
-    remember_keys(terminal, [key])
-    return 0
-
-
-def rm(terminal: Terminal, key: Key, *, if_rev: IfRev = None) -> int:
-    """Deletes a key."""
-    check_key(key)
-    if terminal.dry_run:
-        return show(terminal, "del", key=key, if_rev=if_rev)
-    terminal.next_steps = {
-        ErrorCode.NOT_FOUND: "askr state ls",
-        ErrorCode.CONFLICT: f"askr state get {key} --json",
-    }
-    rev = terminal.client().state.delete(key, if_rev=if_rev)
-    if terminal.json:
-        terminal.print_json({"ok": True, "key": key, "rev": rev})
-    else:
-        terminal.note(f"{key} deleted, rev {rev}")
     return 0
 
 
@@ -96,33 +49,93 @@ def ls(terminal: Terminal, prefix: Prefix = "") -> int:
     return 0
 
 
-def watch(
-    terminal: Terminal, prefix: Prefix = "", *, initial: Initial = False, count: Count = None
-) -> int:
-    """Prints changes as they come."""
-    check_prefix(prefix)
+def history(terminal: Terminal, key: Key, *, count: Many = CHANGES_SHOWN) -> int:
+    """Prints the last changes of a key, newest first."""
+    check_key(key)
     if terminal.dry_run:
-        return show(terminal, "watch", prefix=prefix)
-    wait = Wait(terminal, count=count, idle_ms=None)
-    shows = initial
-    for change in terminal.client(reconnect=True).state.watch(prefix, timeout=wait.timeout_s):
-        if isinstance(change, Synced):
-            if terminal.json and initial:
-                terminal.print_json({"synced": change.rev})
-            terminal.note(f"watching {prefix or 'everything'} from rev {change.rev}")
-            shows = True  # after a lost connection only what is new is told again
-        elif shows or not change.snapshot:
-            _show_change(terminal, change)
-            wait.one_came()
-        if wait.over:
-            break
-    return wait.end()
+        return show(terminal, "get", key=key, history=count)
+    changes = terminal.client().state.history(key, count)
+    if terminal.json:
+        terminal.print_json([change_row(one) | {"ts": one.ts_ms} for one in changes])
+        return 0
+    if not changes:
+        terminal.note(f"nothing is remembered of {key}")
+        return 0
+    rows = [
+        (str(one.rev), date_and_clock(one.ts_ms), one.cause or one.op, _value_text(one))
+        for one in changes
+    ]
+    _print_table(terminal, ("rev", "time", "cause", "value"), rows)
+    return 0
+
+
+def rm(terminal: Terminal, key: Key, *, if_rev: IfRev = None, fast: Fast = False) -> int:
+    """Deletes a key."""
+    check_key(key)
+    if terminal.dry_run:
+        return show(terminal, "del", key=key, if_rev=if_rev, fast=fast or None)
+    terminal.next_steps = {
+        ErrorCode.NOT_FOUND: "askr state ls",
+        ErrorCode.CONFLICT: f"askr state get {key} --json",
+    }
+    rev = terminal.client().state.delete(key, if_rev=if_rev, fast=fast)
+    if terminal.json:
+        terminal.print_json({"ok": True, "key": key, "rev": rev})
+    else:
+        terminal.note(f"{key} deleted, rev {rev}")
+    return 0
+
+
+def touch(
+    terminal: Terminal, key: Key, *, ttl: Ttl = None, if_rev: IfRev = None, fast: Fast = False
+) -> int:
+    """Lets a key live longer; its value stays."""
+    check_key(key)
+    if terminal.dry_run:
+        return show(terminal, "put", key=key, op="touch", if_rev=if_rev, ttl=ttl, fast=fast or None)
+    terminal.next_steps = {
+        ErrorCode.NOT_FOUND: "askr state ls",
+        ErrorCode.CONFLICT: f"askr state get {key} --json",
+    }
+    told = terminal.client().state.touch(key, seconds(ttl), if_rev=if_rev, fast=fast)
+    ttl_ms = None if told.ttl is None else round(told.ttl * 1000)
+    if terminal.json:
+        lasts = {} if ttl_ms is None else {"ttl_ms": ttl_ms}
+        terminal.print_json({"ok": True, "key": key, "rev": told.rev, "ts": told.ts_ms} | lasts)
+    else:
+        how_long = "for ever" if ttl_ms is None else duration_text(ttl_ms)
+        terminal.note(f"{key} lives {how_long}, rev {told.rev}")
+    remember_keys(terminal, [key])
+    return 0
+
+
+# --- what the verbs of state say ----------------------------------------------------------------
 
 
 def row_of(entry: Entry) -> dict[str, Any]:
     """Returns what JSON output says about an entry."""
-    value = jsonable(entry.value)
-    return {"key": entry.key, "value": value, "rev": entry.rev, "ts": entry.ts_ms}
+    row = {
+        "key": entry.key,
+        "value": jsonable(entry.value),
+        "rev": entry.rev,
+        "ts": entry.ts_ms,
+    }
+    if entry.ttl is not None:
+        row["ttl_ms"] = round(entry.ttl * 1000)
+    if entry.ephemeral:
+        row |= {"ephemeral": True, "owner": entry.owner}
+    return row
+
+
+def change_row(change: Change) -> dict[str, Any]:
+    """Returns what JSON output says about a change."""
+    return {
+        "op": change.op,
+        "key": change.key,
+        "value": jsonable(value_of(change)),
+        "rev": change.rev,
+        "cause": change.cause,
+    }
 
 
 def value_of(change: Change) -> Any:
@@ -133,30 +146,45 @@ def value_of(change: Change) -> Any:
         return change.frame.payload
 
 
+def print_value(terminal: Terminal, value: Any) -> None:
+    """Writes the value of an entry for people."""
+    pretty = terminal.out_is_terminal
+    terminal.write_safe(json_text(value, pretty=pretty, colour=terminal.colour))
+
+
 def _print_entries(terminal: Terminal, entries: Iterable[Entry]) -> None:
-    rows = [(entry.key, str(entry.rev), json_text(entry.value)) for entry in entries]
-    if not rows:
+    found = list(entries)
+    if not found:
         terminal.note("nothing is set there")
         return
-    head = ("key", "rev", "value")
+    head, rows = ["key", "rev"], [[entry.key, str(entry.rev)] for entry in found]
+    lasting = [_lasting(entry) for entry in found]
+    if any(lasting):
+        head.append("lasts")
+        rows = [[*row, words] for row, words in zip(rows, lasting, strict=True)]
+    rows = [[*row, json_text(entry.value)] for row, entry in zip(rows, found, strict=True)]
+    _print_table(terminal, [*head, "value"], rows)
+
+
+def _lasting(entry: Entry) -> str:
+    if entry.ephemeral:
+        return f"while {entry.owner} stays"
+    return "" if entry.ttl is None else duration_text(round(entry.ttl * 1000))
+
+
+def _print_table(terminal: Terminal, head: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
+    """Writes a table whose last column is a value, cut off on a screen."""
+    titles, table = list(head), [list(row) for row in rows]
     if not terminal.out_is_terminal:
-        terminal.write(columns(head, rows))
+        terminal.write(columns(titles, table))
         return
-    clipped = [(key, rev, _clipped(value)) for key, rev, value in rows]
-    terminal.write_safe(drawn_table(head, clipped, colour=terminal.colour))
+    clipped = [[*row[:-1], _clipped(row[-1])] for row in table]
+    terminal.write_safe(drawn_table(titles, clipped, colour=terminal.colour))
+
+
+def _value_text(change: Change) -> str:
+    return json_text(value_of(change)) if change.op == "set" else ""
 
 
 def _clipped(text: str) -> str:
     return text if len(text) <= VALUE_CHARS_SHOWN else text[: VALUE_CHARS_SHOWN - 1] + "…"
-
-
-def _show_change(terminal: Terminal, change: Change) -> None:
-    if terminal.json:
-        members = {"op": change.op, "key": change.key, "value": jsonable(value_of(change))}
-        terminal.print_json(members | {"rev": change.rev, "cause": change.cause})
-        return
-    colour = terminal.colour
-    rev = dim(f"rev {change.rev}", colour=colour)
-    value_text = json_text(value_of(change), colour=colour) if change.op == "set" else ""
-    line = f"{change.op}  {escaped(change.key)}  {rev}  {value_text}"
-    terminal.write_safe(line.rstrip())

@@ -68,7 +68,7 @@ def load(
     Args:
         flags: dotted key to value; a key that is None or absent was not given.
         environ: the environment; `ASKRD_*` variables set keys, `ASKRD_LISTEN` holds URLs
-            parted by commas.
+            parted by commas, and systemd's `STATE_DIRECTORY` is the default of `data`.
         file: the file of `--config`; without it `$ASKRD_CONFIG`, else
             `$CONFIGURATION_DIRECTORY/askrd.toml` or ``system_file`` if it exists.
         system_file: the file of the whole system.
@@ -90,6 +90,11 @@ def load(
         if value is not None:
             merged[name] = _checked(name, value, f"flag --{_flag_of(name)}")
             origin[name] = "flag"
+    directory = environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if directory and "data" not in merged:
+        merged["data"], origin["data"] = directory, "environment STATE_DIRECTORY"
+    if data := merged.get("data"):
+        merged["data"] = str(Path(str(data)).absolute())
     listen = _listen(merged.get("listen", Config().listen), origin["listen"], environ)
     merged["listen"] = tuple(address.url for address in listen)
     config = msgspec.convert(_nested(merged), Config, strict=False)

@@ -101,6 +101,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             extra={"unit": ""},
         ),
     ] = WORKSPACE_DEFAULT
+    data: Annotated[
+        str,
+        Meta(
+            pattern=r"^[^\x00]*$",
+            description="Directory where state is kept; empty: in memory. systemd's state "
+            "directory is the default where it gives one.",
+            extra={"unit": ""},
+        ),
+    ] = ""
     insecure: Annotated[
         bool,
         Meta(

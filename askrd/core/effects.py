@@ -35,12 +35,14 @@ class Persist:
         workspace: where it belongs.
         key: the entry's key.
         entry: the new entry, or None when it is deleted.
+        rev: the workspace's revision with this change.
     """
 
     ticket: int
     workspace: str
     key: str
     entry: Entry | None
+    rev: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,49 +1,47 @@
-"""The rules of connected state: get, put, del, watch, and answers after the commit."""
+"""The rules of reading and writing the connected state: get, put and del."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from itertools import islice
 
-import msgspec
-
+from askrd.core import commits, presence, watchers
 from askrd.core.admission import check_flags, check_id
-from askrd.core.effects import Persist
+from askrd.core.changes import Change
 from askrd.core.events import text_of
 from askrd.core.gate import Gated
 from askrd.core.session import Session
-from askrd.core.state import Entry, State, Write, decide, missing
+from askrd.core.state import Entry, State, missing
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
-from askrd.wire.bodies import EntryOptions, Synced, dump, load
-from askrd.wire.codec import Raw, encode
-from askrd.wire.errors import (
-    BadRequest,
-    Forbidden,
-    LimitExceeded,
-    NotFound,
-    PayloadTooLarge,
-    StorageUnavailable,
+from askrd.core.writes import Write, decide
+from askrd.wire.bodies import DelOptions, EntryOptions, GetOptions, PutOptions, load
+from askrd.wire.codec import Raw
+from askrd.wire.errors import BadRequest, Forbidden, LimitExceeded, PayloadTooLarge
+from askrd.wire.frames import FLAG_OPTIONS, FLAG_SEALED, Coding, Frame
+from askrd.wire.limits import (
+    STATE_BYTES_MAX,
+    STATE_CHANGES_MAX,
+    STATE_ENTRIES_MAX,
+    TTL_MS_MAX,
+    VALUE_BYTES_MAX,
 )
-from askrd.wire.frames import FLAG_KEPT, FLAG_OPTIONS, FLAG_SEALED, Frame, Kind
-from askrd.wire.limits import STATE_BYTES_MAX, STATE_ENTRIES_MAX, VALUE_BYTES_MAX, WATCHES_MAX
-from askrd.wire.names import check_key, check_prefix, prefix_matches, shown
+from askrd.wire.names import check_key, check_prefix, shown
 
+OPS = ("", "patch", "incr", "touch")
+"""What a `put` may be."""
+_PLAINLY = PutOptions()
 
-class _GetOptions(msgspec.Struct, forbid_unknown_fields=True):
-    prefix: bool = False
-
-
-class _WriteOptions(msgspec.Struct, forbid_unknown_fields=True):
-    if_rev: int | None = None
+# ── reading ───────────────────────────────────────────────────────────────────────────────────
 
 
 def get(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
-    """Answers with an entry, or with every entry at or below a prefix."""
+    """Answers with an entry, with every entry at or below a prefix, or with what they were."""
     check_id(session, frame.id)
     check_flags(frame, allowed=FLAG_OPTIONS)
     if session.last_ticket > board.gate.committed:
         board.gate.check_room()
-        _park(board, Gated(session.last_ticket, session, frame))
+        commits.park(board, Gated(session.last_ticket, session, frame))
     else:
         read(board, session, frame)
 
@@ -54,72 +52,149 @@ def read(board: Switchboard, session: Session, frame: Frame) -> None:
     Raises:
         AskrError: there is no such key, or it can be none.
     """
-    options = load(_GetOptions, frame.options or b"{}", "the options of get")
-    key = text_of(frame.name, "a key")
-    state = session.in_open_workspace.state
-    if options.prefix:
-        count = _snapshot(board, session, state, check_prefix(key), frame.id)
-        _ok(board, session, frame, EntryOptions(rev=state.rev, count=count))
+    options = load(GetOptions, frame.options or b"{}", "the options of get")
+    name = text_of(frame.name, "a key")
+    name = check_prefix(name) if options.prefix else check_key(name)
+    workspace = session.in_open_workspace
+    if options.history is not None:
+        past = _history(workspace, name, options.history, is_prefix=options.prefix)
+        count = watchers.recount(board, session, past, frame.id, is_kept=True)
+    elif options.prefix:
+        rows = rows_below(board, session, name)
+        count = watchers.snapshot(board, session, rows, frame.id)
+    else:
+        _read_one(board, session, frame, name)
         return
-    entry = state.entries.get(check_key(key))
+    watchers.ok(board, session, frame, EntryOptions(rev=workspace.state.rev, count=count))
+
+
+def rows_below(board: Switchboard, session: Session, prefix: str) -> Iterable[tuple[str, Entry]]:
+    """Returns the entries at or below ``prefix`` as ``session`` may see them, by key."""
+    if watchers.is_own(prefix):
+        return presence.below(board, session, prefix)
+    return session.in_open_workspace.state.below(prefix)
+
+
+def _read_one(board: Switchboard, session: Session, frame: Frame, key: str) -> None:
+    workspace = session.in_open_workspace
+    if watchers.is_own(key):
+        entry = presence.find(board, session, key)
+    else:
+        entry = workspace.state.entries.get(key)
     if entry is None:
         raise missing(key)
-    _ok(board, session, frame, EntryOptions(rev=entry.rev, ts=entry.ts_ms), entry)
+    watchers.ok(board, session, frame, watchers.about(board, workspace, key, entry), entry)
+
+
+def _history(workspace: Workspace, name: str, count: int, *, is_prefix: bool) -> list[Change]:
+    """The last changes of an entry, or of all below a prefix, newest first.
+
+    An entry whose last change is no longer remembered stands for it.
+    """
+    if not 0 < count <= STATE_CHANGES_MAX:
+        raise BadRequest(f"history is 1 to {STATE_CHANGES_MAX} changes, not {count}")
+    if watchers.is_own(name):
+        raise BadRequest("what the daemon's own keys were is not remembered; watch them instead")
+    known = workspace.changes.backwards(name)
+    past = [change for change in known if is_prefix or change.key == name]
+    told = {change.key for change in past}
+    rows = workspace.state.below(name)
+    old = [
+        Change(entry.rev, key, entry, "set", entry.ts_ms)
+        for key, entry in rows
+        if key not in told and (is_prefix or key == name)
+    ]
+    old.sort(key=lambda change: -change.rev)
+    return list(islice((*past, *old), count))
+
+
+# ── writing ───────────────────────────────────────────────────────────────────────────────────
 
 
 def put(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
-    """Proposes a new value; the answer waits for the commit."""
+    """Proposes a new value; the answer waits for the commit, unless it need not."""
+    check_id(session, frame.id)
     check_flags(frame, allowed=FLAG_OPTIONS | FLAG_SEALED)
-    if len(frame.payload) > VALUE_BYTES_MAX:
-        raise PayloadTooLarge(
-            f"a state value has at most {VALUE_BYTES_MAX} bytes, not {len(frame.payload)}; "
-            "nothing was written",
-            details={"bytes": len(frame.payload), "bytes_max": VALUE_BYTES_MAX},
-        )
-    _write(board, session, frame, frame.payload)
+    _check_size(len(frame.payload))
+    options = _PLAINLY
+    if frame.options:
+        options = load(PutOptions, frame.options, "the options of put")
+        _check_put(frame, options)
+    write = Write(
+        key=check_key(text_of(frame.name, "a key")),
+        value=frame.payload,
+        coding=frame.coding,
+        if_rev=options.if_rev,
+        op=options.op,
+        ttl_ms=options.ttl_ms,
+        owner=session.suffix if options.ephemeral else "",
+    )
+    _write(board, session, frame, write, is_fast=options.fast)
 
 
 def delete(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
-    """Proposes that an entry goes; the answer waits for the commit."""
-    check_flags(frame, allowed=FLAG_OPTIONS)
-    _write(board, session, frame, None)
-
-
-def _write(board: Switchboard, session: Session, frame: Frame, value: bytes | None) -> None:
+    """Proposes that an entry goes; the answer waits for the commit, unless it need not."""
     check_id(session, frame.id)
-    options = load(_WriteOptions, frame.options or b"{}", "the options of a write")
-    if frame.ttl_ms:
-        raise BadRequest("an entry's own ttl is not built yet; send 0")
+    check_flags(frame, allowed=FLAG_OPTIONS)
+    options = load(DelOptions, frame.options or b"{}", "the options of del")
     key = check_key(text_of(frame.name, "a key"))
-    _check_owner(session, key)
-    board.gate.check_room()
-    workspace = session.in_open_workspace
+    write = Write(key=key, value=None, coding=0, if_rev=options.if_rev)
+    _write(board, session, frame, write, is_fast=options.fast)
+
+
+def _check_put(frame: Frame, options: PutOptions) -> None:
+    op = options.op
+    if op not in OPS:
+        raise BadRequest(f"op is one of {', '.join(OPS[1:])}, or absent; not {shown(op)}")
+    if op and frame.flags & FLAG_SEALED:
+        raise BadRequest(f"op {op} works on the value, which must not be sealed")
+    if op == "patch" and (frame.coding != Coding.JSON or not frame.payload):
+        raise BadRequest('a patch is JSON (RFC 7396), for instance {"theme":null}')
+    if op == "touch" and frame.payload:
+        raise BadRequest("touch has no payload: it renews the time to live and nothing else")
+    if options.ttl_ms is not None and not 0 <= options.ttl_ms <= TTL_MS_MAX:
+        raise BadRequest(f"ttl_ms is milliseconds, 0 (for ever) to {TTL_MS_MAX}")
+
+
+def _check_size(size: int) -> None:
+    if size > VALUE_BYTES_MAX:
+        raise PayloadTooLarge(
+            f"a state value has at most {VALUE_BYTES_MAX} bytes, not {size}; nothing was written",
+            details={"bytes": size, "bytes_max": VALUE_BYTES_MAX},
+        )
+
+
+def _write(
+    board: Switchboard, session: Session, frame: Frame, write: Write, *, is_fast: bool
+) -> None:
+    if frame.ttl_ms:
+        raise BadRequest("an entry's time to live is the option ttl_ms; send 0 in the header")
+    _check_owner(session, write.key)
+    gate, workspace = board.gate, session.in_open_workspace
+    gate.check_room()
     state = workspace.state
-    before = state.head(key)
-    write = Write(key, value, frame.coding, options.if_rev)
+    before = state.head(write.key)
     after = decide(before, write, state.head_rev + 1, board.now_ms)
+    if gate.unsaved:
+        commits.save_again(board)
+    shows_value = write.op in {"patch", "incr"}
     if after is before and before is not None:
-        unchanged = EntryOptions(rev=before.rev, ts=before.ts_ms, changed=False)
-        if board.gate.committed < board.gate.ticket:
-            session.last_ticket = board.gate.ticket
-            _park(board, Gated(board.gate.ticket, session, frame, unchanged=unchanged))
-        else:
-            _ok(board, session, frame, unchanged)
+        commits.acknowledge(board, session, frame, before, is_fast=is_fast, shows_value=shows_value)
         return
     if after is not None:
+        _check_size(len(after.value))
         _check_room(state, before, after)
-    rev = state.propose(key, after)
-    board.gate.ticket += 1
-    session.last_ticket = board.gate.ticket
-    change = (workspace, key, after, rev)
-    _park(board, Gated(board.gate.ticket, session, frame, change))
-    board.effects.append(Persist(board.gate.ticket, workspace.name, key, after))
-
-
-def _park(board: Switchboard, item: Gated) -> None:
-    """Has a request wait for the store; its id is in use until then."""
-    board.gate.park(item)
-    item.session.taken.add(item.frame.id)
+    commits.propose(
+        board,
+        workspace,
+        write.key,
+        after,
+        "set" if after is not None else "del",
+        is_fast=is_fast,
+        session=session,
+        frame=frame,
+        shows_value=shows_value,
+    )
 
 
 def _check_owner(session: Session, key: str) -> None:
@@ -146,138 +221,3 @@ def _check_room(state: State, before: Entry | None, after: Entry) -> None:
             f"the state has {STATE_BYTES_MAX} bytes at most; nothing was written",
             details={"limit": "state_bytes_max"},
         )
-
-
-def committed(board: Switchboard, ticket: int) -> Iterator[Gated]:
-    """Makes changes up to ``ticket`` visible and answers them, in order.
-
-    Yields reads that waited for an earlier write, each when its turn has come: it is to be
-    answered before the next one is asked for.
-    """
-    for item in board.gate.release(ticket):
-        session = item.session
-        session.taken.discard(item.frame.id)
-        is_there = session in board.sessions
-        if item.change is not None:
-            workspace, key, entry, rev = item.change
-            workspace.state.commit(key, entry, rev)
-            ts_ms = entry.ts_ms if entry is not None else board.now_ms
-            if is_there:
-                _ok(board, session, item.frame, EntryOptions(rev=rev, ts=ts_ms, changed=True))
-            _tell_watchers(board, workspace, key, entry, rev, ts_ms)
-        elif item.unchanged is None:
-            yield item
-        elif is_there:
-            _ok(board, session, item.frame, item.unchanged)
-
-
-def rejected(board: Switchboard, reason: str) -> Iterator[Gated]:
-    """Fails every write that waits, forgets their values, and yields reads as `committed` does."""
-    released = board.gate.release(board.gate.ticket)
-    for item in released:
-        if item.change is not None:
-            item.change[0].state.give_up()
-    for item in released:
-        session = item.session
-        session.taken.discard(item.frame.id)
-        if item.change is None and item.unchanged is None:
-            yield item
-        elif session in board.sessions:
-            error = StorageUnavailable(f"the store cannot write ({reason}); nothing was written")
-            board.fail(session, item.frame.id, error)
-
-
-def _tell_watchers(
-    board: Switchboard,
-    workspace: Workspace,
-    key: str,
-    entry: Entry | None,
-    rev: int,
-    ts_ms: int,
-) -> None:
-    op = "set" if entry is not None else "del"
-    options = EntryOptions(rev=rev, ts=ts_ms, op=op, cause=op)
-    data = b""
-    for session in workspace.watching:
-        if any(prefix_matches(prefix, key) for prefix in session.watches.values()):
-            data = data or _change(key, entry, options, 0)
-            board.send_event(session, data)
-
-
-def _change(key: str, entry: Entry | None, options: EntryOptions, flags: int) -> bytes:
-    return encode(
-        Frame(
-            kind=Kind.CHANGE,
-            id=options.rev,
-            name=key.encode(),
-            payload=entry.value if entry is not None else b"",
-            coding=entry.coding if entry is not None else 0,
-            options=dump(options),
-            flags=flags,
-        )
-    )
-
-
-def _snapshot(board: Switchboard, session: Session, state: State, prefix: str, id_: int) -> int:
-    count = 0
-    for key, entry in state.below(prefix):
-        options = EntryOptions(rev=entry.rev, ts=entry.ts_ms, op="set", watch=id_)
-        board.send_event(session, _change(key, entry, options, FLAG_KEPT))
-        count += 1
-    return count
-
-
-def _ok(
-    board: Switchboard,
-    session: Session,
-    frame: Frame,
-    options: EntryOptions,
-    entry: Entry | None = None,
-) -> None:
-    answer = Frame(
-        kind=Kind.OK,
-        id=frame.id,
-        name=frame.name,
-        payload=entry.value if entry is not None else b"",
-        coding=entry.coding if entry is not None else 0,
-        options=dump(options),
-    )
-    if options.count is None:
-        board.send(session, answer)
-    else:
-        board.send_event(session, encode(answer))
-
-
-def watch(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
-    """Sends the entries at or below a prefix, then every later change."""
-    check_id(session, frame.id)
-    check_flags(frame, allowed=0)
-    prefix = check_prefix(text_of(frame.name, "a prefix"))
-    if len(session.watches) >= WATCHES_MAX:
-        raise LimitExceeded(
-            f"this session has {WATCHES_MAX} watches already", details={"limit": "watches_max"}
-        )
-    workspace = session.in_open_workspace
-    session.watches[frame.id] = prefix
-    session.taken.add(frame.id)
-    workspace.watching[session] = None
-    _snapshot(board, session, workspace.state, prefix, frame.id)
-    synced = Frame(
-        kind=Kind.SYNCED, id=frame.id, payload=dump(Synced(rev=workspace.state.rev)), coding=1
-    )
-    board.send_event(session, encode(synced))
-
-
-def unwatch(_board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
-    """Ends a watch."""
-    if session.watches.pop(frame.id, None) is None:
-        raise NotFound(f"you have no watch {frame.id}")
-    session.taken.discard(frame.id)
-    if not session.watches:
-        session.in_open_workspace.watching.pop(session, None)
-
-
-def forget(session: Session) -> None:
-    """Ends every watch of a session that leaves."""
-    session.watches.clear()
-    session.in_open_workspace.watching.pop(session, None)

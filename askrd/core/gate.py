@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from askrd.wire.errors import Busy
 from askrd.wire.limits import GATED_MAX
@@ -13,40 +12,85 @@ if TYPE_CHECKING:
     from askrd.core.session import Session
     from askrd.core.state import Entry
     from askrd.core.workspace import Workspace
-    from askrd.wire.bodies import EntryOptions
     from askrd.wire.frames import Frame
 
 
-@dataclass(frozen=True, slots=True)
-class Gated:
-    """A write whose answer waits, or a request that must not overtake earlier writes.
+class Proposal(NamedTuple):
+    """A change that has its revision and is not seen yet.
+
+    Attributes:
+        workspace: where. key: of which entry. entry: what it becomes; None = it goes.
+        rev: its revision. cause: `set`, `del`, `ttl` or `owner_gone`.
+        for_services: what services see in the entry's place; None = the same.
+    """
+
+    workspace: Workspace
+    key: str
+    entry: Entry | None
+    rev: int
+    cause: str
+    for_services: Entry | None = None
+
+
+class Gated(NamedTuple):
+    """A change whose turn has not come, or a request that must not overtake earlier writes.
 
     Attributes:
         ticket: released when this ticket is committed.
-        session: who asked. frame: what it asked.
-        change: workspace, key, new entry and rev of a write.
-        unchanged: the answer to a write that changed nothing. A request with neither is a read.
+        session: who asked; None = nobody did. frame: what it asked.
+        proposal: the change.
+        unchanged: what a write that changed nothing found. A request with neither is a read.
+        is_loose: whether it waits for its turn only, and not for the store.
+        shows_value: whether the answer to a write carries the value.
     """
 
     ticket: int
-    session: Session
+    session: Session | None
     frame: Frame
-    change: tuple[Workspace, str, Entry | None, int] | None = None
-    unchanged: EntryOptions | None = None
+    proposal: Proposal | None = None
+    unchanged: Entry | None = None
+    is_loose: bool = False
+    shows_value: bool = False
+
+    @property
+    def is_read(self) -> bool:
+        """Whether it changes nothing and was not meant to."""
+        return self.proposal is None and self.unchanged is None
 
 
 class Gate:
-    """The queue of everything that waits for the store; at most `GATED_MAX` items."""
+    """The queue of everything that waits for the store.
 
-    __slots__ = ("_waiting", "committed", "ticket")
+    Requests wait up to `GATED_MAX`; beyond that only what goes with a peer that leaves.
+
+    Attributes:
+        ticket: the last one given out. committed: the last one the store has settled.
+        awaited: the highest one that an item in the queue waits for.
+        unsaved: workspace and key of what was answered without waiting and refused by the store.
+    """
+
+    __slots__ = ("_fast", "_waiting", "awaited", "committed", "ticket", "unsaved")
 
     def __init__(self) -> None:
         self._waiting: deque[Gated] = deque()
+        self._fast: deque[tuple[int, str, str]] = deque()
         self.ticket = 0
         self.committed = 0
+        self.awaited = 0
+        self.unsaved: dict[tuple[str, str], None] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the store has everything it was given, without exception."""
+        return not (self.unsaved or self._fast) and self.committed == self.ticket
+
+    @property
+    def is_full(self) -> bool:
+        """Whether as much waits as may."""
+        return len(self._waiting) >= GATED_MAX
 
     def check_room(self) -> None:
         """Returns when one more item fits.
@@ -54,17 +98,31 @@ class Gate:
         Raises:
             Busy: the store is too far behind; nothing was written.
         """
-        if len(self._waiting) >= GATED_MAX:
+        if self.is_full or self.ticket - self.committed >= GATED_MAX:
             raise Busy(f"{GATED_MAX} state writes wait for the store; nothing was written")
 
     def park(self, item: Gated) -> None:
         """Adds an item behind the others."""
         self._waiting.append(item)
+        self.awaited = max(self.awaited, item.ticket)
+
+    def follow(self, workspace: str, key: str) -> None:
+        """Remembers that the last ticket was answered for before it is committed."""
+        self._fast.append((self.ticket, workspace, key))
 
     def release(self, ticket: int) -> list[Gated]:
         """Takes out everything up to ``ticket``, in order."""
         self.committed = max(self.committed, ticket)
+        while self._fast and self._fast[0][0] <= ticket:
+            self._fast.popleft()
         released = []
         while self._waiting and self._waiting[0].ticket <= ticket:
             released.append(self._waiting.popleft())
         return released
+
+    def reject(self) -> list[Gated]:
+        """Takes out everything, in order: the store has refused what it was given."""
+        for _, workspace, key in self._fast:
+            self.unsaved[workspace, key] = None
+        self._fast.clear()
+        return self.release(self.ticket)

@@ -58,5 +58,5 @@ def forget(board: Switchboard) -> None:
     for workspace in list(board.workspaces.values()):
         board.totals.departed_calls += workspace.destinations.forget_departed(board.now_us)
         workspace.kept.expire(board.now_us)
-        if workspace.is_empty:
+        if workspace.is_empty and board.gate.is_settled:
             board.forget_workspace(workspace)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from askrd.core import commands, entries, links, roster, waiting
+from askrd.core import commands, commits, links, roster, waiting, watches
 from askrd.core.session import Phase, Session
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
@@ -140,9 +140,10 @@ def leave(board: Switchboard, session: Session, cause: str) -> None:
     for pattern in session.subscriptions.values():
         workspace.subscriptions.remove(pattern, session)
     session.subscriptions.clear()
-    entries.forget(session)
+    watches.forget(session)
     workspace.roster.pop(session, None)
     workspace.sessions.pop(session.suffix, None)
+    commits.abandon(board, workspace, session.suffix)
     session.routes = {}
     session.subjects = {}
     board.retire(session)

@@ -204,7 +204,8 @@ class EventLane:
         if self._on_full is None:
             return
         parts = decode(frame)
-        is_row = parts.flags & FLAG_KEPT or parts.kind != Kind.CHANGE
+        is_live = parts.kind == Kind.CHANGE and b'"watch":' not in parts.options
+        is_row = parts.flags & FLAG_KEPT or not is_live
         self._rows += 1
         slot = self._rows if is_row else parts.name
         self._changes_bytes += len(frame) - len(self._changes.pop(slot, b""))

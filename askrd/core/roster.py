@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from askrd.core import events
+from askrd.core import commits, events
 from askrd.core.services import Instance
 from askrd.core.session import Session
+from askrd.core.state import Entry
 from askrd.core.switchboard import Switchboard
+from askrd.core.watchers import OWN
 from askrd.core.workspace import Workspace
 from askrd.wire.bodies import EventSpec, Json, dump
-from askrd.wire.frames import Kind
+from askrd.wire.frames import Coding, Kind
 from askrd.wire.limits import ROSTER_BYTES
 
 
@@ -48,9 +50,41 @@ def event_name(spec: EventSpec | str) -> str:
     return spec if isinstance(spec, str) else spec.event
 
 
+def peer_key(session: Session) -> str:
+    """Returns the key under which the state shows a peer."""
+    return f"{OWN}/peers/{session.suffix}"
+
+
+def instance_key(instance: Instance) -> str:
+    """Returns the key under which the state shows an instance."""
+    return f"{OWN}/services/{instance.service.name}/{instance.session.suffix}"
+
+
+def peer_entry(board: Switchboard, session: Session) -> Entry:
+    """Returns a peer's row as an entry of the state."""
+    return _entry(board, session, peer_row(board, session))
+
+
+def instance_entry(board: Switchboard, instance: Instance, *, with_internal: bool) -> Entry:
+    """Returns an instance's row as an entry of the state, without what changes all the time."""
+    row = service_row(instance, with_internal=with_internal)
+    del row["inflight"]
+    return _entry(board, instance.session, row)
+
+
+def _entry(board: Switchboard, session: Session, row: dict[str, Json]) -> Entry:
+    rev = session.in_open_workspace.state.rev
+    since_ms = (session.since_us + board.wall_offset_us) // 1000
+    return Entry(dump(row), Coding.JSON, rev, since_ms)
+
+
 def announce_peer(board: Switchboard, session: Session, op: str) -> None:
     """Tells who watches that a peer has ``joined``, ``changed`` or ``left``."""
-    _announce(board, session.in_open_workspace, "peer", op, peer_row(board, session))
+    workspace = session.in_open_workspace
+    _announce(board, workspace, "peer", op, peer_row(board, session))
+    if workspace.onlookers:
+        entry = peer_entry(board, session) if op != "left" else None
+        commits.show(board, workspace, peer_key(session), entry, None)
 
 
 def announce_instance(board: Switchboard, instance: Instance, op: str) -> None:
@@ -58,6 +92,12 @@ def announce_instance(board: Switchboard, instance: Instance, op: str) -> None:
     workspace = instance.session.in_open_workspace
     full = service_row(instance, with_internal=True)
     _announce(board, workspace, "service", op, service_row(instance), full)
+    if workspace.onlookers:
+        entry = for_services = None
+        if op != "left":
+            entry = instance_entry(board, instance, with_internal=False)
+            for_services = instance_entry(board, instance, with_internal=True)
+        commits.show(board, workspace, instance_key(instance), entry, for_services)
 
 
 def _announce(

@@ -8,12 +8,12 @@ both ways give identical bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
-from askrd.core import departure, entries, links, liveness, membership, rules, waiting
+from askrd.core import commits, departure, links, liveness, membership, rules, waiting
 from askrd.core.effects import Effect
-from askrd.core.gate import Gated
 from askrd.core.session import Phase, Session
+from askrd.core.state import Entry
 from askrd.core.statistics import RECENT_MASK
 from askrd.core.subscriptions import Audience
 from askrd.core.switchboard import Daemon, Switchboard
@@ -67,6 +67,13 @@ class Router:
         self._forget_at_us = now_us + _FORGET_US
         self.dirty = self.board.dirty
         self.effects: list[Effect] = self.board.effects
+
+    def restore(
+        self, workspace: str, rows: Iterable[tuple[str, Entry]], head_rev: int, now_us: int
+    ) -> None:
+        """Takes in what a store kept of a workspace and its last revision; before any connection."""
+        self.board.now_us = now_us
+        commits.restore(self.board, workspace, rows, head_rev)
 
     # ── inputs ────────────────────────────────────────────────────────────────────────────
 
@@ -280,10 +287,7 @@ class Router:
     def feed_large(self, session: Session, whole: memoryview, now_us: int) -> None:
         """Takes in exactly one large frame that was received in its place.
 
-        Args:
-            session: who sent it; nothing of another frame of it may be held.
-            whole: the frame, read-only and never written again.
-            now_us: the time.
+        Nothing of another frame of ``session`` may be held; ``whole`` is never written again.
         """
         self.feed(session, b"", now_us)
         if session.phase < Phase.CLOSING:
@@ -291,10 +295,7 @@ class Router:
             rules.take_large(self.board, session, whole)
 
     def refuse(self, session: Session, error: AskrError, now_us: int) -> None:
-        """Takes in that the door could not read what ``session`` sent, and says so.
-
-        A session that has not been welcomed yet is closed.
-        """
+        """Takes in that the door could not read what was sent; one not welcomed yet is closed."""
         self.board.now_us = session.heard_us = now_us
         if session.phase is Phase.OPENING:
             membership.turn_away(self.board, session, error)
@@ -331,12 +332,13 @@ class Router:
         membership.leave(self.board, session, cause)
 
     def tick(self, now_us: int) -> None:
-        """Takes in that time has passed: deadlines, heartbeats, forgetting."""
+        """Takes in that time has passed: deadlines, heartbeats, entries that go, forgetting."""
         board = self.board
         board.now_us = now_us
         for session in board.wheel.due(now_us):
             if session in board.sessions:
                 liveness.review(board, session)
+        commits.expire(board)
         if now_us >= self._forget_at_us:
             self._forget_at_us = now_us + _FORGET_US
             liveness.forget(board)
@@ -354,12 +356,14 @@ class Router:
     def committed(self, ticket: int, now_us: int) -> None:
         """Takes in that the store holds every change up to ``ticket``."""
         self.board.now_us = now_us
-        self._look_again(entries.committed(self.board, ticket))
+        for read in commits.committed(self.board, ticket):
+            rules.read_now(self.board, read)
 
     def rejected(self, reason: str, now_us: int) -> None:
         """Takes in that the store could not write any change that waits."""
         self.board.now_us = now_us
-        self._look_again(entries.rejected(self.board, reason))
+        for request in commits.rejected(self.board, reason):
+            rules.ask_again(self.board, request)
 
     # ── what the caller asks ──────────────────────────────────────────────────────────────
 
@@ -377,10 +381,6 @@ class Router:
     def in_flight(self) -> int:
         """Commands without an outcome."""
         return sum(len(session.asking) for session in self.board.sessions)
-
-    def _look_again(self, reads: Iterator[Gated]) -> None:
-        for item in reads:
-            rules.look_again(self.board, item)
 
 
 def _deliver(dirty: list[Session], audience: Audience, burst: list[bytes]) -> None:

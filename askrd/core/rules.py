@@ -14,6 +14,7 @@ from askrd.core import (
     outcomes,
     registry,
     streams,
+    watches,
 )
 from askrd.core.gate import Gated
 from askrd.core.session import Phase, Session
@@ -57,8 +58,8 @@ RULES: dict[int, Rule] = {
     Kind.GET: entries.get,
     Kind.PUT: entries.put,
     Kind.DEL: entries.delete,
-    Kind.WATCH: entries.watch,
-    Kind.UNWATCH: entries.unwatch,
+    Kind.WATCH: watches.watch,
+    Kind.UNWATCH: watches.unwatch,
     Kind.PROVIDE: registry.provide,
     Kind.UPDATE: registry.update,
     Kind.WITHDRAW: registry.withdraw,
@@ -126,13 +127,20 @@ def handle(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None
         _answer(board, session, frame.kind, frame.id, error, frame.name)
 
 
-def look_again(board: Switchboard, item: Gated) -> None:
+def read_now(board: Switchboard, item: Gated) -> None:
     """Answers a read that waited for its session's writes."""
-    if item.session in board.sessions:
+    session, frame = item.session, item.frame
+    if session is not None and session in board.sessions:
         try:
-            entries.read(board, item.session, item.frame)
+            entries.read(board, session, frame)
         except AskrError as error:
-            _answer(board, item.session, item.frame.kind, item.frame.id, error)
+            _answer(board, session, frame.kind, frame.id, error)
+
+
+def ask_again(board: Switchboard, item: Gated) -> None:
+    """Takes a request as if it came now: what was before it has not happened."""
+    if item.session is not None and item.session in board.sessions:
+        handle(board, item.session, item.frame, b"")
 
 
 def _answer(

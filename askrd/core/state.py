@@ -1,16 +1,16 @@
-"""The connected state of one workspace: entries, revisions, and the rule that decides a write.
+"""The connected state of one workspace: entries, revisions, and which of them are still unseen.
 
-`decide` is pure and shared by every authority that may assign revisions. `State` keeps two
-views: what is committed (all that reads and watches see) and the head with what is proposed.
+`State` keeps two views: what is committed (all that reads and watches see) and the head with what
+is proposed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from askrd.wire.errors import Conflict, NotFound
+from askrd.wire.errors import NotFound
 from askrd.wire.names import prefix_matches, shown
 
 
@@ -20,45 +20,23 @@ class Entry(msgspec.Struct, frozen=True):
     Attributes:
         value: the payload's bytes. coding: what they are. rev: the workspace's revision at its
         last change. ts_ms: Unix milliseconds of that change.
+        expires_ms: Unix milliseconds at which it goes; 0 = never.
+        owner: instance id of the peer it dies with; empty = it is not ephemeral.
+        ttl_ms: what it was given to live, for renewing it; 0 = the time from ts_ms to expires_ms.
     """
 
     value: bytes
     coding: int
     rev: int
     ts_ms: int
+    expires_ms: int = 0
+    owner: str = ""
+    ttl_ms: int = 0
 
-
-class Write(msgspec.Struct, frozen=True):
-    """A wanted change: ``value`` None deletes; ``if_rev`` None does not care what is there."""
-
-    key: str
-    value: bytes | None
-    coding: int
-    if_rev: int | None
-
-
-def decide(entry: Entry | None, write: Write, next_rev: int, now_ms: int) -> Entry | None:
-    """Returns what the entry becomes; the very same object when nothing changes.
-
-    Raises:
-        Conflict: the entry's rev is not ``if_rev`` (0 = must not exist).
-        NotFound: there is nothing to delete.
-    """
-    rev = entry.rev if entry is not None else 0
-    if write.if_rev is not None and write.if_rev != rev:
-        there = f"it has rev {rev}" if rev else "it does not exist"
-        raise Conflict(
-            f"{shown(write.key)} was not written: {there}, not rev {write.if_rev}. "
-            "Read it again and decide anew",
-            details={"key": write.key, "rev": rev},
-        )
-    if write.value is None:
-        if entry is None:
-            raise missing(write.key)
-        return None
-    if entry is not None and entry.value == write.value and entry.coding == write.coding:
-        return entry
-    return Entry(write.value, write.coding, next_rev, now_ms)
+    @property
+    def lasts_ms(self) -> int:
+        """How long it lives once it is renewed; 0 = it stays."""
+        return self.ttl_ms or (self.expires_ms - self.ts_ms if self.expires_ms else 0)
 
 
 def missing(key: str) -> NotFound:
@@ -73,9 +51,10 @@ class State:
         entries: what is committed. rev: the revision of the last committed change.
         head_rev: the revision of the last proposed one.
         bytes, count: keys and values of the head together, and how many keys it has.
+        owned: keys of the head's ephemeral entries, by the peer they die with.
     """
 
-    __slots__ = ("_proposed", "bytes", "count", "entries", "head_rev", "rev")
+    __slots__ = ("_proposed", "bytes", "count", "entries", "head_rev", "owned", "rev")
 
     def __init__(self, floor: int = 0) -> None:
         """Starts empty; the first change gets revision ``floor`` + 1."""
@@ -85,6 +64,7 @@ class State:
         self.head_rev = floor
         self.bytes = 0
         self.count = 0
+        self.owned: dict[str, dict[str, None]] = {}
 
     @property
     def is_kept(self) -> bool:
@@ -98,9 +78,7 @@ class State:
 
     def propose(self, key: str, entry: Entry | None) -> int:
         """Makes ``entry`` the head and returns its revision."""
-        before = self.head(key)
-        self.bytes += _size(key, entry) - _size(key, before)
-        self.count += (entry is not None) - (before is not None)
+        self._count(key, self.head(key), entry)
         self.head_rev += 1
         self._proposed[key] = (self.head_rev, entry)
         return self.head_rev
@@ -116,18 +94,57 @@ class State:
         if newest is not None and newest[0] == rev:
             del self._proposed[key]
 
-    def give_up(self) -> None:
-        """Forgets everything proposed and not committed; nobody has seen it."""
-        self._proposed.clear()
+    def number(self) -> int:
+        """Returns the revision of a change that touches no entry; `pass_by` commits it."""
+        self.head_rev += 1
+        return self.head_rev
+
+    def pass_by(self, rev: int) -> None:
+        """Commits a revision that touches no entry."""
+        self.rev = rev
+
+    def give_up(self) -> list[str]:
+        """Forgets everything proposed and not committed; nobody has seen it.
+
+        Returns:
+            the keys whose head is another one now.
+        """
+        given_up = self._proposed
+        self._proposed = {}
+        for key, (_, entry) in given_up.items():
+            self._count(key, entry, self.entries.get(key))
         self.head_rev = self.rev
+        return list(given_up)
+
+    def restore(self, rows: Iterable[tuple[str, Entry]], head_rev: int) -> None:
+        """Takes in what a store kept; nothing was written before."""
+        self.entries.update(rows)
         self.bytes = sum(_size(key, entry) for key, entry in self.entries.items())
         self.count = len(self.entries)
+        newest = max((entry.rev for entry in self.entries.values()), default=0)
+        self.rev = self.head_rev = max(self.rev, head_rev, newest)
 
     def below(self, prefix: str) -> Iterator[tuple[str, Entry]]:
         """Yields committed entries at or below ``prefix``, by key."""
         for key in sorted(self.entries):
             if prefix_matches(prefix, key):
                 yield key, self.entries[key]
+
+    def _count(self, key: str, before: Entry | None, after: Entry | None) -> None:
+        """Takes in that the head of a key is another one."""
+        self.bytes += _size(key, after) - _size(key, before)
+        self.count += (after is not None) - (before is not None)
+        owner = before.owner if before is not None else ""
+        heir = after.owner if after is not None else ""
+        if owner == heir:
+            return
+        if owner:
+            keys = self.owned[owner]
+            del keys[key]
+            if not keys:
+                del self.owned[owner]
+        if heir:
+            self.owned.setdefault(heir, {})[key] = None
 
 
 def _size(key: str, entry: Entry | None) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from askrd.core.effects import Close, Effect, Note
+from askrd.core.expiry import Expiry
 from askrd.core.gate import Gate
 from askrd.core.outbox import LargeEvent
 from askrd.core.session import Entry, Phase, Session
@@ -109,6 +110,7 @@ class Switchboard:
         dirty: sessions whose outbox got something since the last flush.
         effects: what is to be done outside, in order.
         queued_bytes: roughly what was put into outboxes since the last flush.
+        expiry: when entries of the state go by themselves.
         grace_ms: how long a drain may take, or 0 while not draining.
         recent: the last commands that were given to an instance. failures: the last that failed.
     """
@@ -118,6 +120,7 @@ class Switchboard:
         "daemon",
         "dirty",
         "effects",
+        "expiry",
         "failures",
         "gate",
         "grace_ms",
@@ -142,6 +145,7 @@ class Switchboard:
         self.sessions: dict[Session, None] = {}
         self.workspaces: dict[str, Workspace] = {}
         self.wheel = Wheel()
+        self.expiry = Expiry(self.wheel)
         self.gate = Gate()
         self.totals = Totals()
         self.dirty: list[Session] = []

@@ -21,14 +21,16 @@ class Wheel:
     """Sessions by the time slot in which they are due.
 
     Attributes:
-        next_due_us: when `due` will next have something; `NEVER_US` when nothing waits.
+        next_due_us: when `due` will next have something, or the reminder's time if that is
+            earlier; `NEVER_US` when nothing waits.
     """
 
-    __slots__ = ("_slots", "_times", "next_due_us")
+    __slots__ = ("_reminder_us", "_slots", "_times", "next_due_us")
 
     def __init__(self) -> None:
         self._slots: dict[int, list[Session]] = {}
         self._times: list[int] = []
+        self._reminder_us = NEVER_US
         self.next_due_us = NEVER_US
 
     def __len__(self) -> int:
@@ -49,6 +51,12 @@ class Wheel:
         else:
             waiting.append(session)
 
+    def remind(self, at_us: int) -> None:
+        """Sets the one time at which something is to be done that is no session's."""
+        if at_us != self._reminder_us:
+            self._reminder_us = at_us
+            self._look_ahead()
+
     def due(self, now_us: int) -> list[Session]:
         """Takes out the sessions whose time has passed at ``now_us``, each once."""
         ready: list[Session] = []
@@ -62,4 +70,5 @@ class Wheel:
         return ready
 
     def _look_ahead(self) -> None:
-        self.next_due_us = (self._times[0] + 1) << SLOT_BITS if self._times else NEVER_US
+        next_us = (self._times[0] + 1) << SLOT_BITS if self._times else NEVER_US
+        self.next_due_us = min(next_us, self._reminder_us)

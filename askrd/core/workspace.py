@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from askrd.core.changes import Changes
 from askrd.core.destinations import Destinations
 from askrd.core.shelf import Shelf
 from askrd.core.state import State
@@ -19,15 +20,19 @@ class Workspace:
     Attributes:
         sessions: open sessions by instance id, in the order they joined.
         seq: number of the last event.
+        changes: what changed last in the state.
         watching: sessions with at least one state watch.
+        onlookers: those of them that watch who is there.
         roster: sessions that want `roster` frames.
         kept: outcomes of commands with an idempotency key.
     """
 
     __slots__ = (
+        "changes",
         "destinations",
         "kept",
         "name",
+        "onlookers",
         "roster",
         "seq",
         "sessions",
@@ -43,8 +48,10 @@ class Workspace:
         self.destinations = Destinations(name, default_timeout_ms)
         self.subscriptions = Subscriptions()
         self.state = State(floor)
+        self.changes = Changes(floor)
         self.seq = floor
         self.watching: dict[Session, None] = {}
+        self.onlookers: dict[Session, None] = {}
         self.roster: dict[Session, None] = {}
         self.kept = Shelf()
 

@@ -7,7 +7,17 @@ import msgspec
 
 from askrd.sdk.keys import options_of
 from askrd.sdk.requests import GRACE_S, NEVER, error_of
-from askrd.sdk.values import Emitted, Entry, Outcome, Row, read_payload, sender_of
+from askrd.sdk.values import (
+    Change,
+    Emitted,
+    Entry,
+    Outcome,
+    Row,
+    Touched,
+    read_payload,
+    sender_of,
+)
+from askrd.sdk.watches import change_of
 from askrd.wire import bodies
 from askrd.wire.errors import AskrError, BadRequest
 from askrd.wire.frames import FLAG_KEPT, Frame, Kind
@@ -95,9 +105,7 @@ def entry_in(frame: Frame, as_: Any = None) -> Entry:
     Raises:
         SchemaInvalid: the value is not JSON, or does not fit ``as_``.
     """
-    options = options_of(frame)
-    key = frame.name.decode("utf-8", "replace")
-    return Entry(key, read_payload(frame, as_), options.rev, options.ts)
+    return _entry(frame, frame.name.decode("utf-8", "replace"), read_payload(frame, as_))
 
 
 def entries_in(frames: list[Frame]) -> list[Entry]:
@@ -109,7 +117,44 @@ def entries_in(frames: list[Frame]) -> list[Entry]:
     return sorted(map(entry_in, frames), key=lambda entry: entry.key)
 
 
+def changes_in(frames: list[Frame]) -> list[Change]:
+    """Reads the history of an entry, newest first."""
+    return [change_of(frame, options_of(frame), past=True) for frame in frames]
+
+
 def written(frame: Frame, key: str, value: Any) -> Entry:
-    """Reads the `ok` of a write."""
+    """Reads the `ok` of a write whose value this side knows."""
+    return _entry(frame, key, value)
+
+
+def merged(frame: Frame, key: str) -> Entry:
+    """Reads the `ok` of a write that says what the value has become.
+
+    Raises:
+        SchemaInvalid: the value is not JSON.
+    """
+    return _entry(frame, key, read_payload(frame))
+
+
+def touched(frame: Frame, key: str) -> Touched:
+    """Reads the `ok` of a touch."""
     options = options_of(frame)
-    return Entry(key, value, options.rev, options.ts, options.changed is not False)
+    return Touched(key, options.rev, _ttl_of(options), options.ts)
+
+
+def _entry(frame: Frame, key: str, value: Any) -> Entry:
+    options = options_of(frame)
+    return Entry(
+        key,
+        value,
+        options.rev,
+        options.ts,
+        options.changed is not False,
+        _ttl_of(options),
+        options.ephemeral,
+        options.owner,
+    )
+
+
+def _ttl_of(options: bodies.EntryOptions) -> float | None:
+    return options.ttl_ms / 1000 if options.ttl_ms else None

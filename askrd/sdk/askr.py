@@ -16,6 +16,7 @@ from askrd.sdk.from_thread import FromThread, Home
 from askrd.sdk.life import Hook, Life, Voice
 from askrd.sdk.listening import Listener, takes_of
 from askrd.sdk.middleware import Middleware, check_middleware
+from askrd.sdk.own import Own
 from askrd.sdk.reconnect import FINAL, delays
 from askrd.sdk.service import Service
 from askrd.sdk.shape import Shape
@@ -43,6 +44,7 @@ class Askr(Service, Asking):
 
     Attributes:
         sync: `send`, `call`, `emit` and the like for plain functions, which run in threads.
+        own: the entries of the state that belong to its service, see `Own`.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class Askr(Service, Asking):
         self._thread = 0
         self.on_change = self._offer
         self.sync = FromThread(self, self._home)
+        self.own = Own(name, lambda: self.state)
 
     # --- what it offers and hears -----------------------------------------------------------
 
@@ -320,6 +323,7 @@ class Askr(Service, Asking):
             skins=self._skins,
             timers=self._timers,
             hooks=self._hooks,
+            own=self.own,
         )
         return self._life
 
@@ -376,10 +380,8 @@ class Askr(Service, Asking):
         return self._skins
 
     def _shape_of(self, event: str) -> Shape | None:
-        for service in self._services.values():
-            if shape := service.shape_of(event):
-                return shape
-        return None
+        shapes = (service.shape_of(event) for service in self._services.values())
+        return next(filter(None, shapes), None)
 
     def _on_loop(self, step: Callable[[], Result]) -> Result:
         """Runs a step in the loop's thread; synchronous handlers call from other ones."""

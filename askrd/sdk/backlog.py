@@ -87,22 +87,28 @@ class EventBacklog:
 
 
 class ChangeBacklog:
-    """Changes of watched entries; a newer change of an entry takes the place of an unread one."""
+    """Changes of watched entries; a newer change of an entry takes the place of an unread one.
+
+    Changes that are told afterwards stay as they are.
+    """
 
     __slots__ = ("_items",)
 
     def __init__(self) -> None:
-        """Starts empty; its bound is the number of watched entries."""
-        self._items: dict[str, Change | Synced] = {}
+        """Starts empty; its bound is what is watched, and what the daemon remembers."""
+        self._items: dict[str | int, Change | Synced] = {}
 
     def __len__(self) -> int:
         return len(self._items)
 
     def put(self, item: Change | Synced) -> None:
         """Adds a change behind the others, or the end of a snapshot."""
-        key = item.key if isinstance(item, Change) else ""
-        self._items.pop(key, None)
-        self._items[key] = item
+        if isinstance(item, Synced):
+            slot: str | int = ""
+        else:
+            slot = item.rev if item.past else item.key
+        self._items.pop(slot, None)
+        self._items[slot] = item
 
     def take(self) -> Change | Synced:
         """Returns the oldest item.
@@ -110,6 +116,6 @@ class ChangeBacklog:
         Raises:
             IndexError: nothing waits.
         """
-        for key in self._items:
-            return self._items.pop(key)
+        for slot in self._items:
+            return self._items.pop(slot)
         raise IndexError("no change waits")

@@ -193,15 +193,16 @@ class EventReader(Reader[Event[Any] | Gap]):
 
 
 class ChangeReader(Reader[Change | Synced]):
-    """The entries at or below a prefix, then `Synced`, then every change."""
+    """The entries at or below a prefix, or what was missed, then `Synced`, then every change."""
 
     def __init__(
         self,
         connection: BlockingConnection,
         prefix: str,
         *,
-        timeout: float | None,
-        idle: float | None,
+        since: int | None = None,
+        timeout: float | None = None,
+        idle: float | None = None,
     ) -> None:
         """Begins to watch; see `State.watch` for the arguments.
 
@@ -209,7 +210,7 @@ class ChangeReader(Reader[Change | Synced]):
             AskrError: the daemon refused, or is not there.
         """
         super().__init__(connection, ChangeBacklog(), timeout, idle)
-        watch = Watch(prefix, self._mail.backlog.put, self._mail.fail)
+        watch = Watch(prefix, self._mail.backlog.put, self._mail.fail, since=since)
 
         def ask(conversation: Conversation, guard_at: float) -> list[Answer]:
             answer = Answer()

@@ -208,6 +208,7 @@ class Conversation:
     def lost(self, why: str, *, may_return: bool = True) -> None:
         """Ends the current connection; see `Resumption.lost`."""
         self.is_open = False
+        self.keys.lost()
         self.resumption.lost(why, may_return=may_return)
         self.offers.connection_lost()
 

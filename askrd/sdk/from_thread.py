@@ -12,6 +12,7 @@ from askrd.sdk.streams import Stream
 from askrd.sdk.values import Emitted, Entry, Outcome, Row
 from askrd.sdk.waiting import wait_in_thread
 from askrd.sdk.wishes import CallWishes, SendWishes, StreamWishes, SurveyWishes, TellWishes
+from askrd.sdk.writing import DeleteWishes, MergeWishes, SetWishes
 
 if TYPE_CHECKING:
     from askrd.sdk.asking import Asking
@@ -150,9 +151,21 @@ class FromThread:
         """Returns the state entry at ``key``, as `State.get` does."""
         return self._wait("get", lambda: self._asking.state.get(key, as_=as_))
 
-    def set(self, key: str, value: Any, *, if_rev: int | None = None) -> Entry:
+    def set(self, key: str, value: Any, **how: Unpack[SetWishes]) -> Entry:
         """Writes a state entry, as `State.set` does."""
-        return self._wait("set", lambda: self._asking.state.set(key, value, if_rev=if_rev))
+        return self._wait("set", lambda: self._asking.state.set(key, value, **how))
+
+    def patch(self, key: str, patch: Any, **how: Unpack[MergeWishes]) -> Entry:
+        """Merges a patch into a state entry, as `State.patch` does."""
+        return self._wait("patch", lambda: self._asking.state.patch(key, patch, **how))
+
+    def incr(self, key: str, by: int = 1, **how: Unpack[MergeWishes]) -> Entry:
+        """Counts a state entry up, as `State.incr` does."""
+        return self._wait("incr", lambda: self._asking.state.incr(key, by, **how))
+
+    def delete(self, key: str, **how: Unpack[DeleteWishes]) -> int:
+        """Deletes a state entry, as `State.delete` does."""
+        return self._wait("delete", lambda: self._asking.state.delete(key, **how))
 
     def _wait(self, verb: str, ask: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         """Has the loop carry something out and waits for it; it ends as what is awaited does."""

@@ -5,20 +5,24 @@ from askrd.sdk.exchange import Exchange
 from askrd.sdk.requests import NEVER, Promise
 from askrd.sdk.watches import Watch
 from askrd.wire import bodies
-from askrd.wire.bodies import EntryOptions
+from askrd.wire.bodies import DelOptions, EntryOptions, GetOptions, PutOptions, WatchOptions
 from askrd.wire.errors import AskrError, BadRequest
-from askrd.wire.frames import Frame, Kind
+from askrd.wire.frames import FLAG_KEPT, Frame, Kind
+
+_PUT_PLAINLY = PutOptions()
+_DEL_PLAINLY = DelOptions()
 
 
 class Keys:
     """The connected state as one conversation sees it."""
 
-    __slots__ = ("_collected", "_exchange", "_watches")
+    __slots__ = ("_collected", "_epoch", "_exchange", "_watches")
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._watches: dict[int, Watch] = {}
         self._collected: dict[int, list[Frame]] = {}
+        self._epoch = ""
 
     def get(self, key: str, promise: Promise, guard_at: float = NEVER) -> int:
         """Reads an entry; the promise gets the `ok` frame.
@@ -48,20 +52,36 @@ class Keys:
             ConnectionLost: there is no connection; nothing was sent.
         """
         name = composition.prefix_bytes(prefix)
-        id_ = self._exchange.ask(
-            lambda id_: composition.option_frame(Kind.GET, id_, name, {"prefix": True}),
-            promise,
-            guard_at,
+        return self._collect(name, GetOptions(prefix=True), into, promise, guard_at)
+
+    def history(
+        self, key: str, count: int, into: list[Frame], promise: Promise, guard_at: float = NEVER
+    ) -> int:
+        """Reads the last changes of an entry; the promise gets the `ok` frame at the end.
+
+        Args:
+            key: where it lies, or lay.
+            count: how many at most.
+            into: gets one `change` frame per change, newest first.
+            promise: who waits.
+            guard_at: when to give up even if the daemon stays silent.
+
+        Raises:
+            BadRequest: no entry can lie at ``key``, or ``count`` is not above 0.
+            ConnectionLost: there is no connection; nothing was sent.
+        """
+        if count < 1:
+            raise BadRequest(f"count={count}: ask for at least one change")
+        return self._collect(
+            composition.key_bytes(key), GetOptions(history=count), into, promise, guard_at
         )
-        self._collected[id_] = into
-        return id_
 
     def put(
         self,
         key: str,
         payload: bytes,
         coding: int,
-        if_rev: int | None,
+        how: PutOptions,
         promise: Promise,
         guard_at: float = NEVER,
     ) -> int:
@@ -69,9 +89,9 @@ class Keys:
 
         Args:
             key: where it lies.
-            payload: encoded value.
+            payload: encoded value, or what else the op of ``how`` takes.
             coding: what its bytes are.
-            if_rev: write only if the entry has this rev, 0 = must not exist; None = in any case.
+            how: what is wanted beside.
             promise: who waits.
             guard_at: when to give up even if the daemon stays silent.
 
@@ -80,29 +100,54 @@ class Keys:
             PayloadTooLarge: the daemon would not take it.
             ConnectionLost: there is no connection; nothing was sent.
         """
-        name = composition.key_bytes(key)
         self._exchange.check(payload)
-        options = {} if if_rev is None else {"if_rev": if_rev}
-        return self._exchange.ask(
-            lambda id_: composition.option_frame(Kind.PUT, id_, name, options, payload, coding),
-            promise,
-            guard_at,
-        )
+        return self._write(Kind.PUT, key, payload, coding, how, promise, guard_at)
 
-    def delete(
-        self, key: str, if_rev: int | None, promise: Promise, guard_at: float = NEVER
-    ) -> int:
+    def delete(self, key: str, how: DelOptions, promise: Promise, guard_at: float = NEVER) -> int:
         """Deletes an entry; the promise gets the `ok` frame.
 
         Raises:
             BadRequest: no entry can lie at ``key``.
             ConnectionLost: there is no connection; nothing was sent.
         """
+        return self._write(Kind.DEL, key, b"", 0, how, promise, guard_at)
+
+    def _write(
+        self,
+        kind: Kind,
+        key: str,
+        payload: bytes,
+        coding: int,
+        how: PutOptions | DelOptions,
+        promise: Promise,
+        guard_at: float,
+    ) -> int:
         name = composition.key_bytes(key)
-        options = {} if if_rev is None else {"if_rev": if_rev}
+        if how in (_PUT_PLAINLY, _DEL_PLAINLY):
+            return self._exchange.ask(
+                lambda id_: composition.plain_frame(kind, id_, name, payload, coding),
+                promise,
+                guard_at,
+            )
         return self._exchange.ask(
-            lambda id_: composition.option_frame(Kind.DEL, id_, name, options), promise, guard_at
+            lambda id_: composition.option_frame(kind, id_, name, how, payload, coding),
+            promise,
+            guard_at,
         )
+
+    def _collect(
+        self,
+        name: bytes,
+        options: GetOptions,
+        into: list[Frame],
+        promise: Promise,
+        guard_at: float,
+    ) -> int:
+        id_ = self._exchange.ask(
+            lambda id_: composition.option_frame(Kind.GET, id_, name, options), promise, guard_at
+        )
+        self._collected[id_] = into
+        return id_
 
     def watch(
         self, watch: Watch, *, promise: Promise | None = None, guard_at: float = NEVER
@@ -115,11 +160,11 @@ class Keys:
         Raises:
             BadRequest: its prefix is none.
         """
-        name = composition.prefix_bytes(watch.prefix)
-        id_ = self._exchange.stand(
-            lambda id_: composition.plain_frame(Kind.WATCH, id_, name, b"", 0), promise, guard_at
-        )
+        composition.prefix_bytes(watch.prefix)
+        id_ = self._exchange.stand(lambda id_: _watch_frame(id_, watch), promise, guard_at)
         self._watches[id_] = watch
+        if self._exchange.connected:
+            watch.begin(self._epoch)
         return id_
 
     def unwatch(self, id_: int) -> None:
@@ -133,16 +178,26 @@ class Keys:
         """Drops a reading nobody waits for any more."""
         self._collected.pop(id_, None)
 
+    def lost(self) -> None:
+        """Takes note that a connection is lost: what goes on from a revision goes on from here."""
+        for id_, watch in self._watches.items():
+            if watch.since is not None:
+                self._exchange.stand_as(id_, _watch_frame(id_, watch))
+
     def opened(self) -> None:
-        """Takes note that every watch begins anew, with a snapshot."""
+        """Takes note that every watch begins anew."""
         self._collected.clear()
         for watch in self._watches.values():
             watch.restart()
 
     def welcomed(self, epoch: str) -> None:
         """Takes note of whose revisions follow."""
-        for watch in self._watches.values():
-            watch.begin(epoch)
+        self._epoch = epoch
+        for id_, watch in list(self._watches.items()):
+            error = watch.begin(epoch)
+            if error is not None:
+                self.unwatch(id_)
+                watch.fail(error)
 
     def fail(self, id_: int, error: AskrError) -> bool:
         """Ends the watch ``id_`` with an error; False when it is none."""
@@ -165,7 +220,10 @@ class Keys:
             self._collected[options.watch].append(frame)
         elif options.watch:
             if watch := self._watches.get(options.watch):
-                watch.tell_kept(frame, options)
+                if frame.flags & FLAG_KEPT:
+                    watch.tell_kept(frame, options)
+                else:
+                    watch.tell_missed(frame, options)
         else:
             for watch in self._watches.values():
                 watch.tell(frame, options)
@@ -179,6 +237,11 @@ class Keys:
             except BadRequest:
                 rev = 0
             watch.synced(rev)
+
+
+def _watch_frame(id_: int, watch: Watch) -> bytes:
+    options = None if watch.since is None else WatchOptions(since=watch.since)
+    return composition.option_frame(Kind.WATCH, id_, watch.prefix.encode(), options)
 
 
 def options_of(frame: Frame) -> EntryOptions:

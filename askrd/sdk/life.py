@@ -12,6 +12,7 @@ from askrd.sdk.conversation import ANSWER_TIMEOUT_S, Conversation
 from askrd.sdk.errors import lost
 from askrd.sdk.listening import Listener, tell
 from askrd.sdk.middleware import Middleware
+from askrd.sdk.own import Own
 from askrd.sdk.readers import log_gap
 from askrd.sdk.service import Command, Service
 from askrd.sdk.subscriptions import Subscription
@@ -77,6 +78,7 @@ class Life:
         skins: Sequence[Middleware],
         timers: Timers,
         hooks: dict[str, list[Hook]],
+        own: Own | None = None,
     ) -> None:
         """Prepares everything that is said on the first connection and repeated on the others."""
         self.loop = asyncio.get_running_loop()
@@ -100,6 +102,9 @@ class Life:
         self._promises = [self._provide(service) for service in services.values()]
         for listener in listeners:
             self.listen(listener)
+        self._own = own
+        if own is not None:
+            own.start(conversation, self.work)
 
     def _provide(self, service: Service) -> asyncio.Future[Frame]:
         promise = self.voice.promise()
@@ -160,6 +165,8 @@ class Life:
         self._timers.stop()
         for listener in self._listeners:
             listener.stop()
+        if self._own is not None:
+            self._own.stop()
         await self._withdraw()
         self._answering.is_draining = True
         if not await self.work.wait(timeout):

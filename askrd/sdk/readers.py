@@ -187,19 +187,21 @@ class EventReader(Reader[Event[Any] | Gap]):
 
 
 class ChangeReader(Reader[Change | Synced]):
-    """The entries at or below a prefix, then `Synced`, then every change."""
+    """The entries at or below a prefix, or what was missed, then `Synced`, then every change."""
 
     def __init__(
         self,
         connection: Connection,
         prefix: str,
         *,
+        since: int | None = None,
         timeout: float | None = None,
         idle: float | None = None,
     ) -> None:
         """Prepares; see `State.watch` for the arguments."""
         super().__init__(connection, ChangeBacklog, timeout, idle)
         self._prefix = prefix
+        self._since = since
 
     async def __anext__(self) -> Change | Synced:
         item = await self._next()
@@ -211,7 +213,7 @@ class ChangeReader(Reader[Change | Synced]):
     def _ask(self, inbox: Inbox[Change | Synced], guard_at: float) -> list[asyncio.Future[Frame]]:
         keys = self._connection.conversation.keys
         answer = self._connection.loop.create_future()
-        watch = Watch(self._prefix, inbox.put, inbox.fail)
+        watch = Watch(self._prefix, inbox.put, inbox.fail, since=self._since)
         id_ = keys.watch(watch, promise=answer, guard_at=guard_at)
         self._endings.append(lambda: keys.unwatch(id_))
         return [answer]

@@ -194,6 +194,9 @@ class Entry(msgspec.Struct, frozen=True):
         rev: the workspace's revision at which it got this value.
         ts_ms: when that was, Unix milliseconds.
         changed: for the answer to a write: whether the value was another one before.
+        ttl: seconds it still had to live when the daemon said so; None = it stays.
+        ephemeral: whether it goes when the peer that wrote it leaves.
+        owner: instance id of that peer; empty when it is not ephemeral.
     """
 
     key: str
@@ -201,6 +204,25 @@ class Entry(msgspec.Struct, frozen=True):
     rev: int
     ts_ms: int = 0
     changed: bool = True
+    ttl: float | None = None
+    ephemeral: bool = False
+    owner: str = ""
+
+
+class Touched(msgspec.Struct, frozen=True):
+    """The answer to a touch.
+
+    Attributes:
+        key: which entry.
+        rev: its revision, a new one.
+        ttl: seconds it has to live; None = it stays.
+        ts_ms: when it was touched, Unix milliseconds.
+    """
+
+    key: str
+    rev: int
+    ttl: float | None
+    ts_ms: int = 0
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -210,9 +232,11 @@ class Change(msgspec.Struct, frozen=True):
         op: `set` or `del`.
         key: which entry.
         rev: the revision of the change.
-        cause: why it was deleted; `resync` when that was noticed after a lost connection.
+        cause: `set` or `del`; `ttl` when its time was over, `owner_gone` when the peer it
+            belonged to left, `resync` when a deletion was noticed after a lost connection.
         ts_ms: when, Unix milliseconds.
         snapshot: whether it tells what was there before, and not what changes now.
+        past: whether it is told afterwards: by `history`, or by a watch since a revision.
         frame: what carried it.
     """
 
@@ -222,6 +246,7 @@ class Change(msgspec.Struct, frozen=True):
     cause: str = ""
     ts_ms: int = 0
     snapshot: bool = False
+    past: bool = False
     frame: Frame = Frame(kind=Kind.CHANGE)
 
     @property
@@ -233,12 +258,16 @@ class Change(msgspec.Struct, frozen=True):
         """
         return read_payload(self.frame)
 
+    def with_key(self, key: str) -> "Change":
+        """Returns the same change under another key, as a part of the state names it."""
+        return self if key == self.key else msgspec.structs.replace(self, key=key)
+
     def __repr__(self) -> str:
         return f"Change({self.op!r}, {self.key!r}, {self.value!r}, rev={self.rev})"
 
 
 class Synced(msgspec.Struct, frozen=True):
-    """The end of a watch's snapshot: everything at revision ``rev`` has been told."""
+    """The end of a watch's beginning: everything up to revision ``rev`` has been told."""
 
     rev: int
 

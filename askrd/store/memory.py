@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from askrd.core.effects import Persist
-from askrd.store.store import Later, Outcomes
+from askrd.store.store import Kept, Later, Outcomes
 
 
 class MemoryStore:
@@ -19,6 +19,10 @@ class MemoryStore:
         self._outcomes = outcomes
         self._later = later
         self._is_closed = False
+
+    def load(self) -> Kept:
+        """Returns nothing: there is nothing from before."""
+        return Kept()
 
     def write(self, changes: Sequence[Persist]) -> None:
         """Takes changes to keep; see `Store.write`.

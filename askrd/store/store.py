@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from askrd.core.effects import Persist
+from askrd.core.state import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class KeptWorkspace:
+    """What a store holds of one workspace.
+
+    Attributes:
+        rows: keys with their entries, by key.
+        head_rev: no revision up to this one may be given again.
+    """
+
+    rows: list[tuple[str, Entry]]
+    head_rev: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Everything a store holds.
+
+    Attributes:
+        workspaces: by name; also those whose last entry was deleted.
+    """
+
+    workspaces: Mapping[str, KeptWorkspace] = field(default_factory=dict)
+
+    @property
+    def entries(self) -> int:
+        """How many entries there are in all workspaces."""
+        return sum(len(workspace.rows) for workspace in self.workspaces.values())
 
 
 class Store(Protocol):
@@ -14,11 +45,19 @@ class Store(Protocol):
     One conformance suite runs against every implementation.
     """
 
+    def load(self) -> Kept:
+        """Returns what was kept before; called once, before the first `write`.
+
+        Raises:
+            CannotStore: it cannot be read.
+        """
+
     def write(self, changes: Sequence[Persist]) -> None:
         """Takes changes to keep, in ticket order; returns at once.
 
         Later `committed` is called on the loop's thread with the highest ticket that is safe, or
-        `rejected` with a reason when none of the changes that wait could be kept.
+        `rejected` with a reason when none of the changes that wait could be kept: none of those
+        that were taken before `rejected` is called.
         """
 
     def close(self) -> None:
@@ -33,6 +72,9 @@ class Outcomes(Protocol):
 
     def rejected(self, reason: str) -> None:
         """No change that waits could be kept."""
+
+    def broke(self, fault: BaseException) -> None:
+        """The store itself failed and will not say anything more: a defect, not a disk."""
 
 
 Later = Callable[[Callable[[], None]], object]

@@ -50,7 +50,8 @@ class DaemonProcess:
             "PYTHONUNBUFFERED": "1",
             **(environ or {}),
         }
-        self._environ.pop("RUNTIME_DIRECTORY", None)
+        for given_by_systemd in ("RUNTIME_DIRECTORY", "STATE_DIRECTORY"):
+            self._environ.pop(given_by_systemd, None)
 
     def _with_defaults(self, arguments: Sequence[str], config: str | None) -> list[str]:
         given = list(arguments)

@@ -112,6 +112,10 @@ STATE_ENTRIES_MAX = 100_000
 """Entries of one workspace's state."""
 STATE_BYTES_MAX = 64 * MIB
 """Keys and values of one workspace's state together."""
+STATE_CHANGES_MAX = 10_000
+"""Changes of state remembered per workspace, for `since` and `history`."""
+STATE_CHANGES_BYTES_MAX = 16 * MIB
+"""Keys and values of the changes remembered per workspace together."""
 GATED_MAX = 10_000
 """State writes that wait for the store."""
 GAP_SUBJECTS_MAX = 16

@@ -36,6 +36,7 @@ from askrd.wire.vocabulary import (
     NAME_FIELD,
     OPTIONS_OF,
     RELAYED_BODIES,
+    SHORT,
     SPOKEN_BY_PEERS,
     WITH_MORE,
     WITH_PAYLOAD,
@@ -56,12 +57,15 @@ class _Envelope(msgspec.Struct):
     d: msgspec.Raw = msgspec.Raw()
     b: str | None = None
     c: str = ""
-    ttl: int = 0
+    ttl: int | msgspec.UnsetType = UNSET
     hops: int = 0
     headers: dict[str, str] = {}
     if_rev: int | None = None
     up: bool = False
     more: bool = False
+    op: Any = UNSET
+    fast: Any = UNSET
+    history: Any = UNSET
     group: Any = UNSET
     since: Any = UNSET
     retain: Any = UNSET
@@ -131,7 +135,8 @@ def _frame_of(text: _Envelope, line: bytes) -> Frame:
     kind = _kind_of(text)
     if not 0 <= text.id <= ID_MAX:
         raise BadRequest("id is an integer 1 to 2^53-1")
-    if not 0 <= text.ttl <= TTL_MS_MAX:
+    ttl_ms = 0 if text.ttl is UNSET else text.ttl
+    if not 0 <= ttl_ms <= TTL_MS_MAX:
         raise BadRequest(f"ttl is milliseconds, 0 to {TTL_MS_MAX}")
     if not 0 <= text.hops < 2**8:
         raise BadRequest(f"hops is 0 to {HOPS_MAX}")
@@ -157,7 +162,7 @@ def _frame_of(text: _Envelope, line: bytes) -> Frame:
         payload=payload,
         coding=coding,
         flags=flags | FLAG_SEALED if text.c and coding == Coding.BYTES else flags,
-        ttl_ms=text.ttl if kind is Kind.CALL else 0,
+        ttl_ms=ttl_ms if kind is Kind.CALL else 0,
         hops=text.hops,
         head=_head_of(text),
         options=options,
@@ -170,11 +175,10 @@ def _refuse_later(kind: Kind, text: _Envelope) -> None:
     Raises:
         BadRequest: such a field is there.
     """
+    known = OPTIONS_OF.get(kind, {})
     for name in LATER_FIELDS:
-        if getattr(text, name) is not UNSET:
-            raise BadRequest(f"{name} is not built yet in this daemon; leave it out")
-    if text.ttl and kind is Kind.PUT:
-        raise BadRequest("an entry's own ttl is not built yet; leave it out")
+        if name not in known and getattr(text, name) is not UNSET:
+            raise BadRequest(f"{name} is not built yet in a {text.k} frame; leave it out")
 
 
 def _kind_of(text: _Envelope) -> Kind:
@@ -266,11 +270,17 @@ def _asked_of(line: bytes) -> tuple[bytes, int]:
 
 
 def _options_of(kind: Kind, text: _Envelope) -> bytes:
-    wanted = {name: getattr(text, name) for name in OPTIONS_OF.get(kind, ())}
-    given = {name: value for name, value in wanted.items() if value not in {None, ""}}
+    given = {}
+    for field, name in OPTIONS_OF.get(kind, {}).items():
+        value = getattr(text, field)
+        if value is not UNSET and value is not None and value != "":
+            given[name] = value
     if isinstance(given.get("prefix"), str):
         raise BadRequest(f"prefix is true or false in a {text.k} frame")
-    return dump(given) if given else b""
+    options = dump(given) if given else b""
+    if len(options) > SECTION_BYTES_MAX:
+        raise BadRequest(f"the options of {text.k} take at most {SECTION_BYTES_MAX} bytes")
+    return options
 
 
 def encode_text(frame: Frame, *, sub: int = 0) -> bytes:
@@ -298,17 +308,15 @@ def encode_text(frame: Frame, *, sub: int = 0) -> bytes:
     body = None if kind in WITH_PAYLOAD else _object(frame.payload)
     if body is not None and kind in RELAYED_BODIES:
         body = {name: value for name, value in body.items() if name not in ENVELOPE_FIELDS}
-    inner = _told(kind, frame.options) | (body or {})
+    inner = _told(frame.options) | (body or {})
     pasted = _pasted(frame) if body is None else b""
     return b"{" + _members(head, inner, pasted, _envelope(frame)) + b"}"
 
 
-def _told(kind: Kind, options: bytes) -> dict[str, Any]:
+def _told(options: bytes) -> dict[str, Any]:
     """The members that a frame's OPTIONS are in text."""
     members = _object(options) or {}
-    if kind is Kind.CALL and "wait_ms" in members:
-        members["wait"] = members.pop("wait_ms")
-    return members
+    return {SHORT.get(name, name): value for name, value in members.items()}
 
 
 def event_tail(frame: Frame) -> bytes:

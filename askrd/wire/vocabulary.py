@@ -45,8 +45,23 @@ WITH_PAYLOAD = frozenset(
 )
 """Kinds with an opaque payload, ``d`` or ``b`` in text."""
 
-OPTIONS_OF = {Kind.GET: ("prefix",), Kind.PUT: ("if_rev",), Kind.DEL: ("if_rev",)}
-"""Text fields that become OPTIONS of a binary frame; those of a call are `CallOptions`."""
+OPTIONS_OF = {
+    Kind.GET: {"prefix": "prefix", "history": "history"},
+    Kind.PUT: {
+        "op": "op",
+        "if_rev": "if_rev",
+        "ttl": "ttl_ms",
+        "ephemeral": "ephemeral",
+        "fast": "fast",
+    },
+    Kind.DEL: {"if_rev": "if_rev", "fast": "fast"},
+    Kind.WATCH: {"since": "since"},
+}
+"""Text fields that become OPTIONS of a binary frame, and their names there; those of a call are
+`CallOptions`."""
+
+SHORT = {"wait_ms": "wait", "ttl_ms": "ttl"}
+"""OPTIONS that have another name as fields of text."""
 
 WITH_MORE = frozenset({Kind.REPLY, Kind.ITEM})
 """Kinds a peer may mark with ``more``."""
@@ -89,4 +104,4 @@ SPOKEN_BY_PEERS = frozenset(
 """Kinds a peer may say in text."""
 
 LATER_FIELDS = ("group", "since", "retain", "ephemeral")
-"""Text fields of later versions that change what a request means: refused, never ignored."""
+"""Text fields that change what a request means: refused where they mean nothing yet, never ignored."""

@@ -53,6 +53,9 @@ void askr_take(struct peer *peer, const struct message *message) {
     case KIND_EVENT:
         take_event(peer, message);
         return;
+    case KIND_OK:
+        take_kept(peer);
+        return;
     case KIND_PING:
         queue(peer, KIND_PONG, message->id, "", CODING_NONE, "", 0);
         return;
@@ -108,8 +111,12 @@ size_t askr_publication(char *place, const char *subject, const char *payload, s
     return frame_bytes(strlen(subject), bytes);
 }
 
+static void set(struct peer *writer, const char *key, const char *value, size_t bytes) {
+    queue(writer, KIND_PUT, 1, key, CODING_BYTES, value, bytes);
+}
+
 const struct protocol askr = {
     .name = "askr", .measure = askr_measure, .take = askr_take, .open = open_askr,
     .subscribe = askr_subscribe, .provide = askr_provide, .request = askr_request,
-    .reply = askr_reply, .publication = askr_publication,
+    .reply = askr_reply, .publication = askr_publication, .set = set,
 };

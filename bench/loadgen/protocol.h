@@ -22,6 +22,8 @@ struct protocol {
     void (*request)(struct peer *caller, const char *service, uint64_t id, const char *payload, size_t bytes);
     void (*reply)(struct peer *peer, const struct message *request, const char *payload, size_t bytes);
     size_t (*publication)(char *place, const char *subject, const char *payload, size_t bytes);
+    /* Queues one durable write; NULL where there is none. Answers come in order. */
+    void (*set)(struct peer *writer, const char *key, const char *value, size_t bytes);
     size_t publication_tail_bytes;
     /* Answers of the server to each message sent, beside its delivery. */
     int answers_per_message;
@@ -39,6 +41,9 @@ extern const struct protocol *protocol;
 void take_request(struct peer *peer, const struct message *message);
 void take_reply(struct peer *peer, uint64_t id, const struct message *message);
 void take_event(struct peer *peer, const struct message *message);
+
+/* The server has kept a value. */
+void take_kept(struct peer *peer);
 
 /* The server answered a message that was sent: it went to so many receivers. */
 void take_answer(struct peer *peer, uint64_t receivers);

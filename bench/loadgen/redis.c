@@ -11,7 +11,7 @@
 #define PUBLISH "*3\r\n$7\r\nPUBLISH\r\n$"
 #define PUBLISH_BYTES (sizeof PUBLISH - 1)
 
-enum { VALUE_NUMBER = 1, VALUE_OTHER, VALUE_ERROR, VALUE_MESSAGE, VALUE_PUSH };
+enum { VALUE_NUMBER = 1, VALUE_OTHER, VALUE_ERROR, VALUE_MESSAGE, VALUE_PUSH, VALUE_STATUS };
 
 /* The number at `at` and its line's end; 0 when the line is not complete. */
 static size_t read_line(const char *bytes, size_t at, size_t length, uint64_t *number) {
@@ -42,7 +42,7 @@ static bool measure_other(struct message *message, size_t length) {
     size_t end = bytes[0] == ':' ? read_line(bytes, 0, length, &message->id) : end_of_value(bytes, 0, length);
     message->head_bytes = (uint32_t)end;
     message->kind = bytes[0] == ':' ? VALUE_NUMBER : bytes[0] == '-' ? VALUE_ERROR
-                  : bytes[0] == '>' ? VALUE_PUSH : VALUE_OTHER;
+                  : bytes[0] == '>' ? VALUE_PUSH : bytes[0] == '+' ? VALUE_STATUS : VALUE_OTHER;
     return end > 0;
 }
 
@@ -67,6 +67,9 @@ static void take(struct peer *peer, const struct message *message) {
     switch (message->kind) {
     case VALUE_MESSAGE:
         take_delivery(peer, message);
+        return;
+    case VALUE_STATUS:
+        take_kept(peer);
         return;
     case VALUE_NUMBER:
         take_answer(peer, message->id);
@@ -142,8 +145,19 @@ static size_t publication(char *place, const char *subject, const char *payload,
     return publish_bytes(strlen(subject), bytes);
 }
 
+static void set(struct peer *writer, const char *key, const char *value, size_t bytes) {
+    static const char words[] = "*3\r\n$3\r\nSET\r\n$";
+    size_t opening_bytes = sizeof words - 1, key_bytes = strlen(key);
+    char *at = reserve(writer, opening_bytes + digits(key_bytes) + key_bytes + 1 + digits(bytes) + bytes +
+                                   4 * CRLF_BYTES);
+    memcpy(at, words, opening_bytes);
+    at = write_bulk(at + opening_bytes, key, key_bytes);
+    *at++ = '$';
+    write_bulk(at, value, bytes);
+}
+
 const struct protocol redis = {
     .name = "redis", .measure = measure, .take = take, .open = open_redis, .subscribe = subscribe,
     .provide = provide, .await_replies = await_replies, .request = request, .reply = reply,
-    .publication = publication, .publication_tail_bytes = CRLF_BYTES, .answers_per_message = 1,
+    .publication = publication, .set = set, .publication_tail_bytes = CRLF_BYTES, .answers_per_message = 1,
 };

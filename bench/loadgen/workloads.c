@@ -1,4 +1,4 @@
-/* Commands and events as workloads: who joins, what is sent next, and the checks of all that comes back. */
+/* Commands, events and durable writes as workloads: who joins, what is sent next, and the checks of all that comes back. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 
 #define SUBJECT "bench.event"
 #define FILLER 'x'
+#define KEYS_PER_WRITER 100
 
 /* One command under way: its id says which slot it is, so replies may come in any order. */
 struct slot {
@@ -21,11 +22,18 @@ struct pair {
     char service[24];
 };
 
+/* Writes to keys of its own, one after the other, and each time another value. */
+struct writer {
+    struct peer *peer;
+    uint64_t turn, started_ns;
+};
+
 uint64_t done;
 int64_t outstanding, unanswered;
 bool sending;
 
 static struct pair *pairs;
+static struct writer *writers;
 static struct ring ring;
 static uint32_t *awaited;       /* per slot of the window: listeners that have not had the event */
 static uint64_t *published_ns;  /* per slot of the window: when it was published */
@@ -196,6 +204,37 @@ void prepare_call(void) {
 void start_calls(void) {
     for (int i = 0; i < options.pairs; i++)
         for (int k = 0; k < options.in_flight; k++) start_call(&pairs[i], k);
+}
+
+static void start_set(struct writer *writer) {
+    char key[32];
+    snprintf(key, sizeof key, "bench/%d/%d", writer->peer->position, (int)(writer->turn % KEYS_PER_WRITER));
+    write_mark(payload, writer->turn++);
+    writer->started_ns = now_ns();
+    protocol->set(writer->peer, key, payload, options.payload_bytes);
+    outstanding++;
+}
+
+void take_kept(struct peer *peer) {
+    if (!writers) die("something was kept that nobody wrote");
+    struct writer *writer = &writers[peer->position];
+    if (!writer->started_ns) die("an answer came to a writer that awaits none");
+    sample(writer->started_ns);
+    writer->started_ns = 0;
+    done++;
+    outstanding--;
+    if (sending) start_set(writer);
+}
+
+void prepare_set(void) {
+    if (!protocol->set) die("%s writes nothing durable", protocol->name);
+    writers = calloc((size_t)options.writers, sizeof *writers);
+    if (!writers) die("out of memory");
+    for (int i = 0; i < options.writers; i++) writers[i].peer = join(ROLE_CALLER, i);
+}
+
+void start_sets(void) {
+    for (int i = 0; i < options.writers; i++) start_set(&writers[i]);
 }
 
 void prepare_event(void) {

@@ -9,7 +9,7 @@
 
 struct options {
     const char *url, *workload, *protocol;
-    int pairs, in_flight, listeners, window, connections, pid_count;
+    int pairs, in_flight, listeners, writers, window, connections, pid_count;
     int pids[PIDS_MAX];
     uint32_t payload_bytes;
     uint64_t count_max;
@@ -25,6 +25,8 @@ extern bool sending;
 void prepare_payload(void);
 void prepare_call(void);
 void start_calls(void);
+void prepare_set(void);
+void start_sets(void);
 void prepare_event(void);
 void publish(void);
 struct peer *join(enum role role, int position);

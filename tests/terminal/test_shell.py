@@ -197,7 +197,7 @@ def test_history_is_private_searchable_and_holds_no_secrets(
 
 def test_help_and_leaving(shell: OnScreen) -> None:
     shell.enter("help state set")
-    shell.wait_for("--if-rev N")
+    shell.wait_for("--raw-payload FILE")
     shell.enter("exit")
     assert shell.end() == 0
 

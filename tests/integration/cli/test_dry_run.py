@@ -24,6 +24,27 @@ SHOWN: dict[tuple[str, ...], dict[str, object]] = {
     ("state", "set", "a/b", "1", "--if-rev", "0"): {
         "k": "put", "id": 1, "key": "a/b", "d": 1, "if_rev": 0,
     },
+    ("state", "set", "a/b", "1", "--ttl", "5s", "--ephemeral", "--fast"): {
+        "k": "put", "id": 1, "key": "a/b", "d": 1, "ttl": 5000, "ephemeral": True, "fast": True,
+    },
+    ("state", "patch", "a/b", "n:=1", "--ttl", "1m"): {
+        "k": "put", "id": 1, "key": "a/b", "op": "patch", "d": {"n": 1}, "ttl": 60_000,
+    },
+    ("state", "incr", "a/b"): {"k": "put", "id": 1, "key": "a/b", "op": "incr"},
+    ("state", "incr", "a/b", "--by", "-5", "--if-rev", "3"): {
+        "k": "put", "id": 1, "key": "a/b", "op": "incr", "d": -5, "if_rev": 3,
+    },
+    ("state", "touch", "a/b", "--ttl", "5s"): {
+        "k": "put", "id": 1, "key": "a/b", "op": "touch", "ttl": 5000,
+    },
+    ("state", "history", "a/b", "--count", "3"): {
+        "k": "get", "id": 1, "key": "a/b", "history": 3,
+    },
+    ("state", "export", "a"): {"k": "get", "id": 1, "key": "a", "prefix": True},
+    ("state", "watch", "a", "--since", "7"): {
+        "k": "watch", "id": 1, "prefix": "a", "since": 7,
+    },
+    ("state", "rm", "a/c", "--fast"): {"k": "del", "id": 1, "key": "a/c", "fast": True},
     ("state", "rm", "a/b"): {"k": "del", "id": 1, "key": "a/b"},
     ("state", "ls", "a"): {"k": "get", "id": 1, "key": "a", "prefix": True},
     ("state", "watch", "a"): {"k": "watch", "id": 1, "prefix": "a"},

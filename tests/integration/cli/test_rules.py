@@ -20,6 +20,12 @@ LINES = {
     "listen": ("listen", "NOTHING", "--timeout", "50ms"),
     "state set": ("state", "set", "rules/a", "1"),
     "state get": ("state", "get", "rules/a"),
+    "state patch": ("state", "patch", "rules/c", "n:=1"),
+    "state incr": ("state", "incr", "rules/d"),
+    "state touch": ("state", "touch", "rules/a"),
+    "state history": ("state", "history", "rules/a"),
+    "state export": ("state", "export", "rules"),
+    "state import": ("state", "import", "entries.jsonl"),
     "state ls": ("state", "ls", "rules"),
     "state watch": ("state", "watch", "rules", "--initial", "--timeout", "50ms"),
     "state rm": ("state", "rm", "rules/b"),
@@ -46,6 +52,7 @@ SILENT = {"listen", "on"}
 def entries(askr: Askr) -> None:
     for key in ("rules/a", "rules/b"):
         assert askr("state", "set", key, "1").code == 0
+    (askr.cwd / "entries.jsonl").write_text('{"key":"rules/e","value":1}\n')
 
 
 def verbs(askr: Askr) -> set[str]:

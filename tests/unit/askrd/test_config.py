@@ -45,6 +45,24 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "askrd.toml"
 
 
+def test_the_data_directory_of_systemd_is_the_default() -> None:
+    environ = {"STATE_DIRECTORY": "/var/lib/askr:/var/lib/more"}
+    found = loaded(environ=environ)
+    assert found.config.data == "/var/lib/askr"
+    assert found.origin["data"] == "environment STATE_DIRECTORY"
+    assert loaded({"data": "/srv/askr"}, environ).config.data == "/srv/askr"
+
+
+def test_an_empty_data_directory_means_memory_also_under_systemd() -> None:
+    environ = {"STATE_DIRECTORY": "/var/lib/askr", "ASKRD_DATA": ""}
+    assert loaded(environ=environ).config.data == ""
+    assert loaded().config.data == ""
+
+
+def test_a_relative_data_directory_is_written_out() -> None:
+    assert loaded({"data": "state"}).config.data == str(Path("state").absolute())
+
+
 def test_without_any_setting_everything_is_default() -> None:
     found = loaded()
     assert found.config.listen == (

@@ -57,7 +57,9 @@ def test_first_choice_completes(typed: str, after: str) -> None:
 
 def test_an_empty_line_offers_every_verb_and_a_group_only_its_own() -> None:
     assert {"send", "listen", "services", "help", "exit"} <= set(offered(""))
-    assert offered("state ") == ["get", "set", "rm", "ls", "watch"]
+    assert offered("state ") == [
+        "get", "set", "patch", "incr", "touch", "rm", "ls", "history", "watch", "export", "import",
+    ]  # fmt: skip
     assert "shell" not in offered("")
 
 

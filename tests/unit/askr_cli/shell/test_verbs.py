@@ -17,7 +17,7 @@ def test_help_lists_every_verb_and_explains_one() -> None:
     text = help_text(["state", "set"])
     assert "state set KEY" in text
     assert "--if-rev N" in text
-    assert help_text(["state"]).count("\n") == 4
+    assert help_text(["state"]).count("\n") == 10
 
 
 def test_every_example_can_be_typed() -> None:

@@ -1,11 +1,11 @@
-"""Holds the rules of connected state: get, put, del, watch, and answers after the commit."""
+"""Holds the rules of connected state: get, put, del, and answers after the commit."""
 
 import pytest
 
-from askrd.core import entries, gate
+from askrd.core import changes, entries, gate
 from askrd.wire.frames import FLAG_KEPT, FLAG_MORE, FLAG_SEALED, Coding, Frame, Kind
-from askrd.wire.limits import VALUE_BYTES_MAX
-from tests.unit.askrd.core.desk import Desk, Mate, body, get, json, options, put
+from askrd.wire.limits import TTL_MS_MAX, VALUE_BYTES_MAX
+from tests.unit.askrd.core.desk import MS, Desk, Mate, body, get, options, put
 
 
 def answers(mate: Mate) -> dict[int, str]:
@@ -99,6 +99,23 @@ def test_values_may_be_bytes_or_sealed() -> None:
         (put(1, "a b", 1), "bad_request"),
         (put(1, "a", 1, no_such_option=1), "bad_request"),
         (put(1, "a", 1, if_rev="x"), "bad_request"),
+        (put(1, "a", 1, op="push"), "bad_request"),
+        (put(1, "a", 1, ttl_ms=-1), "bad_request"),
+        (put(1, "a", 1, ttl_ms=TTL_MS_MAX + 1), "bad_request"),
+        (put(1, "a", 1, ephemeral="yes"), "bad_request"),
+        (put(1, "a", 1, op="touch"), "bad_request"),
+        (put(1, "a", "x", op="incr"), "bad_request"),
+        (Frame(kind=Kind.PUT, id=1, name=b"a", options=b'{"op":"touch"}'), "not_found"),
+        (Frame(kind=Kind.PUT, id=1, name=b"a", options=b'{"op":"patch"}'), "bad_request"),
+        (Frame(kind=Kind.PUT, id=1, name=b"a", payload=b"{}", coding=Coding.BYTES,
+               options=b'{"op":"patch"}'), "bad_request"),
+        (Frame(kind=Kind.PUT, id=1, name=b"a", payload=b"1", coding=Coding.JSON,
+               options=b'{"op":"incr"}', flags=FLAG_SEALED), "bad_request"),
+        (Frame(kind=Kind.PUT, id=1, name=b"a", payload=b"1", coding=1, ttl_ms=5), "bad_request"),
+        (Frame(kind=Kind.DEL, id=1, name=b"a", options=b'{"ttl_ms":5}'), "bad_request"),
+        (get(1, "a", history=0), "bad_request"),
+        (get(1, "a", history=10_001), "bad_request"),
+        (get(1, "$askr/peers", history=1), "bad_request"),
         (Frame(kind=Kind.PUT, id=1, name=b"\xff"), "bad_request"),
         (Frame(kind=Kind.PUT, id=1, name=b"a", flags=FLAG_MORE), "bad_request"),
         (Frame(kind=Kind.PUT, id=1, name=b"a", payload=bytes(VALUE_BYTES_MAX + 1)),
@@ -264,69 +281,81 @@ def test_too_many_requests_before_the_store_are_busy(monkeypatch: pytest.MonkeyP
     assert not desk.router.board.gate.committed
 
 
-# --- watching ------------------------------------------------------------------------------------
+# --- what else a write may be --------------------------------------------------------------------
 
 
-def test_a_watch_begins_with_a_snapshot_and_goes_on_with_every_change() -> None:
-    desk = Desk()
-    me, writer = desk.join(), desk.join("writer")
-    writer.put(1, "a/b", 1)
-    writer.put(2, "ab", 2)
-    me.say(Frame(kind=Kind.WATCH, id=4, name=b"a"))
-    row, synced = me.heard()
-    assert (row.name, row.id, row.flags & FLAG_KEPT, options(row).watch) == (b"a/b", 1, 0x40, 4)
-    assert (synced.kind, synced.id, body(synced)) == (Kind.SYNCED, 4, {"rev": 2})
-    writer.put(3, "a/b", 3)
-    writer.put(4, "ab", 4)
-    writer.say(delete(5, "a/b"))
-    changed, deleted = me.heard()
-    assert (changed.payload, options(changed).op, options(changed).watch) == (b"3", "set", 0)
-    assert (deleted.payload, options(deleted).op, deleted.id) == (b"", "del", 5)
-
-
-def test_a_change_comes_once_however_many_watches_cover_it() -> None:
-    desk = Desk()
-    me, writer = desk.join(), desk.join("writer")
-    for id_, prefix in ((1, b""), (2, b"a"), (3, b"a/")):
-        me.say(Frame(kind=Kind.WATCH, id=id_, name=prefix))
-    me.heard()
-    writer.put(1, "a/b", 1)
-    assert len(me.heard()) == 1
-    for id_ in (1, 2, 3):
-        me.say(Frame(kind=Kind.UNWATCH, id=id_))
-    writer.put(2, "a/b", 2)
-    assert me.heard() == []
-    assert not desk.router.board.workspaces["askr"].watching
-    me.say(Frame(kind=Kind.UNWATCH, id=1))
-    assert me.errors() == [(1, "not_found")]
-
-
-def test_watches_are_bounded_and_hold_their_ids(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(entries, "WATCHES_MAX", 1)
+def test_a_patch_and_a_step_bring_the_new_value_back() -> None:
     me = Desk().join()
-    for id_ in (1, 1, 2):
-        me.say(Frame(kind=Kind.WATCH, id=id_))
-    assert [(f.kind, f.id) for f in me.heard()] == [
-        (Kind.SYNCED, 1), (Kind.ERROR, 1), (Kind.FAIL, 2),
-    ]  # fmt: skip
+    me.put(1, "a", {"x": 1, "y": 2})
+    me.put(2, "a", {"x": None, "z": 3}, op="patch")
+    me.put(3, "n", 5, op="incr")
+    me.say(Frame(kind=Kind.PUT, id=4, name=b"n", options=b'{"op":"incr"}'))
+    me.put(5, "a", {"y": 2}, op="patch")
+    heard = me.heard()
+    assert [f.payload for f in heard] == [b"", b'{"y":2,"z":3}', b"5", b"6", b'{"y":2,"z":3}']
+    assert [options(f).changed for f in heard] == [True, True, True, True, False]
+    assert [options(f).rev for f in heard] == [1, 2, 3, 4, 2]
 
 
-def test_a_watcher_that_leaves_is_forgotten() -> None:
+def test_a_patched_value_is_no_larger_than_a_written_one() -> None:
+    me = Desk().join()
+    me.put(1, "a", {"x": "v" * (VALUE_BYTES_MAX - 100)})
+    me.put(2, "a", {"y": "v" * 200}, op="patch")
+    assert answers(me) == {1: "ok", 2: "payload_too_large"}
+
+
+def test_an_entry_says_how_long_it_lives_and_whose_it_is() -> None:
     desk = Desk()
-    me, other = desk.join(), desk.join("other")
-    me.say(Frame(kind=Kind.WATCH, id=1))
-    me.lose()
-    other.say(json(Kind.PUT, 1, id=1, name=b"a"))
-    assert not desk.router.board.workspaces["askr"].watching
+    me = desk.join()
+    me.put(1, "a", 1, ttl_ms=5_000, ephemeral=True)
+    desk.after(1_500 * MS)
+    me.get(2, "a")
+    me.get(3, "", prefix=True)
+    written, read, row, _ = me.heard()
+    assert [options(f).ttl_ms for f in (written, read, row)] == [5_000, 3_500, 3_500]
+    for frame in (written, read, row):
+        assert (options(frame).ephemeral, options(frame).owner) == (True, me.session.suffix)
+    me.put(4, "a", 1)
+    me.get(5, "a")
+    assert [(options(f).ttl_ms, options(f).owner) for f in me.heard()] == [(0, ""), (0, "")]
 
 
-def test_a_slow_watcher_gets_the_newest_of_each_key() -> None:
+# --- history -------------------------------------------------------------------------------------
+
+
+def past(mate: Mate) -> list[tuple[str, int, str, bytes]]:
+    *rows, end = mate.heard()
+    assert (end.kind, options(end).count) == (Kind.OK, len(rows))
+    for row in rows:
+        assert row.flags & FLAG_KEPT
+        assert options(row).watch == end.id
+    return [(row.name.decode(), row.id, options(row).cause, row.payload) for row in rows]
+
+
+def test_the_history_of_a_key_is_its_last_changes_newest_first() -> None:
     desk = Desk()
-    me, writer = desk.join(), desk.join("writer")
-    me.say(Frame(kind=Kind.WATCH, id=1))
-    me.pause()
-    for id_ in range(1, 30):
-        writer.put(id_, f"k{id_ % 3}", id_)
-    me.resume()
-    changes = [frame for frame in me.heard() if frame.kind == Kind.CHANGE]
-    assert [frame.payload for frame in changes] == [b"27", b"28", b"29"]
+    me = desk.join()
+    for id_ in (1, 2, 3):
+        me.put(id_, "a", id_)
+    me.put(4, "a/b", 4)
+    me.say(delete(5, "a"))
+    me.heard()
+    me.get(6, "a", history=3)
+    assert past(me) == [("a", 5, "del", b""), ("a", 3, "set", b"3"), ("a", 2, "set", b"2")]
+    me.get(7, "a", history=2, prefix=True)
+    assert past(me) == [("a", 5, "del", b""), ("a/b", 4, "set", b"4")]
+    me.get(8, "none", history=9)
+    assert past(me) == []
+
+
+def test_an_entry_whose_change_is_forgotten_stands_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "STATE_CHANGES_MAX", 2)
+    desk = Desk()
+    me = desk.join()
+    for id_, key in enumerate(("a/x", "a/y", "b", "c"), 1):
+        me.put(id_, key, id_)
+    me.heard()
+    me.get(6, "a/x", history=9)
+    assert past(me) == [("a/x", 1, "set", b"1")]
+    me.get(7, "", history=3, prefix=True)
+    assert [row[0] for row in past(me)] == ["c", "b", "a/y"]

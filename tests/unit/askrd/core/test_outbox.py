@@ -30,7 +30,7 @@ def event(seq: int, subject: str = "news", size: int = 0) -> bytes:
 
 
 def change(key: str, rev: int, *, kept: int = 0, size: int = 0) -> bytes:
-    options = dump({"rev": rev, "watch": kept})
+    options = dump({"rev": rev, "watch": kept} if kept else {"rev": rev})
     flags = FLAG_KEPT if kept else 0
     return encode(
         Frame(

@@ -1,44 +1,8 @@
-"""Holds the connected state: the pure decision of a write, and the two views of it."""
+"""Holds the connected state: what is committed, and the head with what is proposed."""
 
-import pytest
 from hypothesis import given, strategies as st
 
-from askrd.core.state import Entry, State, Write, decide
-from askrd.wire.errors import Conflict, NotFound
-
-OLD = Entry(b"1", 1, 5, 100)
-
-
-def write(value: bytes | None = b"2", if_rev: int | None = None, coding: int = 1) -> Write:
-    return Write("k", value, coding, if_rev)
-
-
-def test_a_write_becomes_the_next_revision() -> None:
-    assert decide(None, write(), 6, 200) == Entry(b"2", 1, 6, 200)
-    assert decide(OLD, write(), 6, 200) == Entry(b"2", 1, 6, 200)
-
-
-def test_an_equal_value_is_the_same_entry() -> None:
-    assert decide(OLD, write(b"1"), 6, 200) is OLD
-    assert decide(OLD, write(b"1", coding=2), 6, 200) is not OLD
-
-
-@pytest.mark.parametrize(("entry", "if_rev"), [(OLD, 4), (OLD, 0), (None, 5)])
-def test_another_revision_is_a_conflict_that_says_which(entry: Entry | None, if_rev: int) -> None:
-    with pytest.raises(Conflict) as refused:
-        decide(entry, write(if_rev=if_rev), 6, 200)
-    assert refused.value.details == {"key": "k", "rev": entry.rev if entry else 0}
-
-
-def test_the_right_revision_writes() -> None:
-    assert decide(OLD, write(if_rev=5), 6, 200) is not None
-    assert decide(None, write(if_rev=0), 6, 200) is not None
-
-
-def test_deleting_needs_something_to_delete() -> None:
-    assert decide(OLD, write(None), 6, 200) is None
-    with pytest.raises(NotFound):
-        decide(None, write(None), 6, 200)
+from askrd.core.state import Entry, State
 
 
 def test_what_is_proposed_is_the_head_and_unseen() -> None:

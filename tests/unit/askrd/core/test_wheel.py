@@ -43,3 +43,15 @@ def test_sessions_come_in_the_order_of_their_slots() -> None:
         session.due_us = NEVER_US
         wheel.arm(session, slot * SLOT_US)
     assert wheel.due(9 * SLOT_US) == [sessions[1], sessions[2], sessions[0]]
+
+
+def test_a_reminder_counts_with_the_sessions() -> None:
+    wheel, session = Wheel(), Desk().connect().session
+    session.due_us = NEVER_US
+    wheel.remind(7 * SLOT_US)
+    wheel.arm(session, 3 * SLOT_US)
+    assert wheel.next_due_us == 4 * SLOT_US
+    assert wheel.due(4 * SLOT_US) == [session]
+    assert wheel.next_due_us == 7 * SLOT_US
+    wheel.remind(NEVER_US)
+    assert wheel.next_due_us == NEVER_US

@@ -74,3 +74,13 @@ def test_an_unread_change_gives_way_to_a_newer_one_of_its_key() -> None:
     assert [backlog.take() for _ in range(len(backlog))] == [Synced(1), other, newer]
     with pytest.raises(IndexError):
         backlog.take()
+
+
+def test_changes_told_afterwards_all_stay() -> None:
+    backlog = ChangeBacklog()
+    past = [Change("set", "a", rev, past=True) for rev in (1, 2)]
+    live = [Change("set", "a", rev) for rev in (3, 4)]
+    for item in (*past, Synced(2), *live):
+        backlog.put(item)
+
+    assert [backlog.take() for _ in range(len(backlog))] == [*past, Synced(2), live[-1]]

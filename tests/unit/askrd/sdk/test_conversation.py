@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from askrd.sdk.conversation import Conversation
-from askrd.sdk.values import Change, Event, Gap, Synced
-from askrd.sdk.watches import Watch
+from askrd.sdk.values import Event, Gap
 from askrd.wire import bodies
 from askrd.wire.codec import encode
 from askrd.wire.errors import (
@@ -20,7 +19,7 @@ from askrd.wire.errors import (
     UnknownKind,
     VersionUnsupported,
 )
-from askrd.wire.frames import FLAG_KEPT, Coding, Frame, Kind
+from askrd.wire.frames import Coding, Frame, Kind
 from tests.unit.askrd.sdk.talk import (
     Listener,
     Promise,
@@ -295,73 +294,6 @@ def test_an_emit_is_confirmed_only_when_somebody_waits() -> None:
     assert asked.head == b'{"t":"1"}'
     conversation.receive([body(Kind.EMITTED, {"receivers": 3, "seq": 9}, id=asked.id)], 1.0)
     assert promise.frame is not None
-
-
-# --- state --------------------------------------------------------------------------------------
-
-
-def test_reading_a_prefix_collects_its_entries_until_ok() -> None:
-    conversation = opened()
-    promise, found = Promise(), list[Frame]()
-    id_ = conversation.keys.entries("cfg", found, promise)
-    (get,) = said(conversation)
-    assert (get.kind, get.name, get.options) == (Kind.GET, b"cfg", b'{"prefix":true}')
-    entry = Frame(
-        kind=Kind.CHANGE, id=4, name=b"cfg/a", payload=b"1", coding=1,
-        options=b'{"rev":4,"watch":%d}' % id_, flags=FLAG_KEPT | 2,
-    )  # fmt: skip
-
-    conversation.receive([entry, Frame(kind=Kind.OK, id=id_)], 1.0)
-
-    assert found == [entry]
-    assert promise.frame is not None
-
-
-def test_writes_carry_their_condition() -> None:
-    conversation = opened()
-    conversation.keys.put("a/b", b"1", 1, 0, Promise())
-    conversation.keys.put("a/b", b"1", 1, None, Promise())
-    conversation.keys.delete("a/b", 7, Promise())
-    conversation.keys.get("a/b", Promise())
-
-    sent = [(f.kind, f.name, f.payload, f.options) for f in said(conversation)]
-    assert sent == [
-        (Kind.PUT, b"a/b", b"1", b'{"if_rev":0}'),
-        (Kind.PUT, b"a/b", b"1", b""),
-        (Kind.DEL, b"a/b", b"", b'{"if_rev":7}'),
-        (Kind.GET, b"a/b", b"", b""),
-    ]
-
-
-def test_a_change_reaches_every_watch_that_covers_it() -> None:
-    conversation = opened()
-    told: dict[str, list[Any]] = {"": [], "cfg": [], "other": []}
-    for prefix, items in told.items():
-        id_ = conversation.keys.watch(Watch(prefix, items.append, items.append))
-        conversation.receive([body(Kind.SYNCED, {"rev": 1}, id=id_)], 1.0)
-    change = Frame(
-        kind=Kind.CHANGE, id=2, name=b"cfg/a", payload=b"1", coding=1,
-        options=b'{"rev":2,"ts":5,"op":"set","cause":"set"}',
-    )  # fmt: skip
-
-    conversation.receive([change], 1.0)
-
-    expected = Change("set", "cfg/a", 2, "set", 5, snapshot=False, frame=change)
-    assert told == {
-        "": [Synced(1), expected],
-        "cfg": [Synced(1), expected],
-        "other": [Synced(1)],
-    }
-
-
-@pytest.mark.parametrize("key", ["", "a//b", "a b", "/", "k" * 513])
-def test_a_bad_key_is_refused_before_anything_is_sent(key: str) -> None:
-    conversation = opened()
-
-    with pytest.raises(BadRequest):
-        conversation.keys.get(key, Promise())
-
-    assert kinds(conversation) == []
 
 
 def test_an_event_is_decoded_by_who_reads_it() -> None:

@@ -15,9 +15,10 @@ class Told:
         self.errors: list[object] = []
         self.watch = Watch("cfg", self.items.append, self.errors.append)
 
-    def snapshot(self, rev: int, **entries: int) -> None:
+    def snapshot(self, rev: int, *, at: int = 0, **entries: int) -> None:
         for key, entry_rev in entries.items():
-            self.watch.tell_kept(frame(f"cfg/{key}"), EntryOptions(rev=entry_rev))
+            ts = at and at + entry_rev
+            self.watch.tell_kept(frame(f"cfg/{key}"), EntryOptions(rev=entry_rev, ts=ts))
         self.watch.synced(rev)
 
     def change(self, key: str, rev: int, op: str = "set") -> None:
@@ -91,6 +92,26 @@ def test_revisions_of_another_start_of_the_daemon_are_not_compared() -> None:
         ("set", "cfg/a", 1, True),
         ("del", "cfg/b", 1, False),
         ("synced", 1),
+    ]
+
+
+def test_what_a_daemon_kept_over_a_restart_is_not_told_again() -> None:
+    told = begun("e1")
+    told.snapshot(5, at=1_000, a=1, b=2)
+    told.taken()
+
+    told.watch.restart()
+    told.watch.begin("e2")
+    told.snapshot(3, at=1_000, a=1, b=3)
+    assert told.taken() == [("set", "cfg/b", 3, True), ("synced", 3)]
+
+    told.watch.restart()
+    told.watch.begin("e3")
+    told.snapshot(3, at=9_000, a=1, b=3)
+    assert told.taken() == [
+        ("set", "cfg/a", 1, True),
+        ("set", "cfg/b", 3, True),
+        ("synced", 3),
     ]
 
 

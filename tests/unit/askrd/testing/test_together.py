@@ -183,3 +183,22 @@ def test_large_payload_keeps_the_deadline_of_its_command() -> None:
             assert await askr.send("slow.count", b"x" * 2_000_000, timeout=600) == 2_000_000
 
     run(story())
+
+
+def test_entries_go_in_virtual_time_and_with_their_peers() -> None:
+    agent = Askr("agent")
+
+    async def story() -> None:
+        async with TestAskr(agent) as askr:
+            await askr.state.set("hour", 1, ttl=3600)
+            await agent.state.set("held", 1, ephemeral=True)
+            await askr.advance(3599)
+            assert [entry.key for entry in await askr.state.entries()] == ["held", "hour"]
+            await askr.advance(2)
+            await agent.close()
+            assert await askr.state.entries() == []
+            causes = [change.cause for change in await askr.state.history("hour")]
+            assert causes == ["ttl", "set"]
+            assert (await askr.state.history("held", count=1))[0].cause == "owner_gone"
+
+    run(story())

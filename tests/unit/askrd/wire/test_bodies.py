@@ -8,15 +8,19 @@ from askrd.wire.bodies import (
     CallOptions,
     CommandSpec,
     Credit,
+    DelOptions,
     EntryOptions,
     ErrorBody,
     EventSpec,
     Gap,
+    GetOptions,
     Hello,
     Provided,
     Provision,
+    PutOptions,
     Summary,
     Synced,
+    WatchOptions,
     Welcome,
     dump,
     load,
@@ -53,6 +57,18 @@ def test_an_answer_says_everything() -> None:
 def test_a_call_that_asks_for_nothing_says_nothing() -> None:
     assert dump(CallOptions()) == b"{}"
     assert dump(CallOptions(reply="ack", wait_ms=5)) == b'{"reply":"ack","wait_ms":5}'
+
+
+def test_a_request_of_the_state_says_what_it_wants_only() -> None:
+    assert dump(PutOptions()) == dump(GetOptions()) == dump(WatchOptions()) == b"{}"
+    assert dump(PutOptions(ttl_ms=0, if_rev=0)) == b'{"if_rev":0,"ttl_ms":0}'
+    assert dump(WatchOptions(since=0)) == b'{"since":0}'
+
+
+@pytest.mark.parametrize("kind", [GetOptions, PutOptions, DelOptions, WatchOptions])
+def test_an_option_of_another_request_is_refused(kind: type[Body]) -> None:
+    with pytest.raises(BadRequest, match="unknown field `secrecy`"):
+        load(kind, b'{"secrecy":1}', "options")
 
 
 def test_an_option_nobody_knows_is_refused() -> None:

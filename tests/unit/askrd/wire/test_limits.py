@@ -17,6 +17,16 @@ OF_THE_CODE = {
         limits.SERVICES_PER_SESSION_MAX,
     ],
     "state value": [limits.VALUE_BYTES_MAX],
+    "entries of a workspace · keys and values together": [
+        limits.STATE_ENTRIES_MAX,
+        limits.STATE_BYTES_MAX,
+    ],
+    "changes remembered per workspace · keys and values together": [
+        limits.STATE_CHANGES_MAX,
+        limits.STATE_CHANGES_BYTES_MAX,
+    ],
+    "state writes that wait for the store": [limits.GATED_MAX],
+    "time to live of an entry, ms": [limits.TTL_MS_MAX],
     "per session: subscriptions · watches · commands in flight": [
         DEFAULT_LIMITS.subscriptions_max,
         limits.WATCHES_MAX,

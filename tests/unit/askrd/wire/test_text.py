@@ -238,11 +238,36 @@ def test_what_only_calls_ask_for_means_nothing_elsewhere() -> None:
 
 
 @pytest.mark.parametrize("field", LATER_FIELDS)
-@pytest.mark.parametrize("kind", ["call", "sub", "emit", "put", "item", "end"])
+@pytest.mark.parametrize("kind", ["call", "sub", "emit", "get", "item", "end"])
 def test_what_a_later_version_means_by_a_field_is_refused(kind: str, field: str) -> None:
     names = {"to": "a.b", "pattern": "a", "event": "A", "key": "a"}
     with pytest.raises(BadRequest, match=f"{field} is not built yet"):
         read(k=kind, id=1, **names, **{field: None})
+
+
+@pytest.mark.parametrize(
+    ("line", "options"),
+    [
+        ({"k": "put", "ttl": 0}, {"ttl_ms": 0}),
+        ({"k": "put", "ttl": 5, "fast": True}, {"ttl_ms": 5, "fast": True}),
+        ({"k": "put", "op": "incr", "ephemeral": False}, {"op": "incr", "ephemeral": False}),
+        ({"k": "del", "fast": True, "ttl": 5, "op": 7}, {"fast": True}),
+        ({"k": "get", "history": 3}, {"history": 3}),
+        ({"k": "watch", "prefix": "a", "since": 0}, {"since": 0}),
+        ({"k": "watch", "prefix": "a", "history": 3, "fast": 1}, {}),
+        ({"k": "emit", "event": "A", "history": "x", "op": 1, "fast": 2}, {}),
+    ],
+)
+def test_options_of_the_state_are_fields(line: dict[str, Any], options: dict[str, Any]) -> None:
+    frame = read(id=4, key="a", **line)
+    assert json.loads(frame.options or b"{}") == options
+    assert frame.ttl_ms == 0
+
+
+@pytest.mark.parametrize(("kind", "field"), [("watch", "ephemeral"), ("put", "since")])
+def test_a_field_of_another_request_is_refused(kind: str, field: str) -> None:
+    with pytest.raises(BadRequest, match=f"{field} is not built yet in a {kind} frame"):
+        read(k=kind, id=1, key="a", prefix="a", **{field: 1})
 
 
 def test_the_frames_of_a_stream_are_read() -> None:

@@ -1,0 +1,298 @@
+"""How a change of state becomes real: proposed, kept by the store, committed, told.
+
+Changes take effect in the order of their revisions. One that the store keeps waits for the store;
+a **loose** one (`fast`, ephemeral, the daemon's own) waits only for those before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from askrd.core import watchers
+from askrd.core.changes import Change
+from askrd.core.effects import Persist
+from askrd.core.gate import Gated, Proposal
+from askrd.core.session import Session
+from askrd.core.state import Entry
+from askrd.core.switchboard import Switchboard
+from askrd.core.workspace import Workspace
+from askrd.wire.bodies import EntryOptions
+from askrd.wire.errors import Busy, SlowConsumer, StorageUnavailable
+from askrd.wire.frames import Frame, Kind
+
+EXPIRED_MAX = 1_000
+"""Entries that go by themselves in one tick; the next tick comes at once."""
+_AGAIN_US = 50_000
+_TOO_FAR = "the store is too far behind to tell who is there"
+_RETRY_US = 1_000_000
+_NOT_ASKED = Frame(kind=Kind.PUT)
+
+# ── proposing ─────────────────────────────────────────────────────────────────────────────────
+
+
+def propose(
+    board: Switchboard,
+    workspace: Workspace,
+    key: str,
+    entry: Entry | None,
+    cause: str,
+    *,
+    is_fast: bool = False,
+    session: Session | None = None,
+    frame: Frame = _NOT_ASKED,
+    shows_value: bool = False,
+) -> None:
+    """Gives a change its revision and has it take effect in its turn.
+
+    Args:
+        board: the tables.
+        workspace: where.
+        key: of which entry.
+        entry: what it becomes; None = it goes.
+        cause: why, as watchers are told.
+        is_fast: whether it does not wait for the store.
+        session: who asked, and is answered; None = nobody.
+        frame: what it asked.
+        shows_value: whether the answer carries the new value.
+    """
+    state, gate = workspace.state, board.gate
+    before = state.head(key)
+    proposal = Proposal(workspace, key, entry, state.propose(key, entry), cause)
+    _schedule(board, workspace, key, entry)
+    is_durable = entry is not None and not entry.owner
+    if is_durable or (before is not None and not before.owner):
+        _persist(board, workspace, key, entry if is_durable else None, proposal.rev)
+        if not is_fast:
+            item = Gated(gate.ticket, session, frame, proposal, shows_value=shows_value)
+            park(board, item)
+            return
+        gate.follow(workspace.name, key)
+    item = Gated(gate.awaited, session, frame, proposal, is_loose=True, shows_value=shows_value)
+    _in_turn(board, item)
+
+
+def show(
+    board: Switchboard,
+    workspace: Workspace,
+    key: str,
+    entry: Entry | None,
+    for_services: Entry | None,
+) -> None:
+    """Has whoever watches one of the daemon's own keys learn what it is now, in its turn.
+
+    When that cannot be while the store is too far behind, they are closed: better than stale.
+    """
+    if board.gate.is_full:
+        for session in list(workspace.onlookers):
+            board.refuse(session, 0, SlowConsumer(f"{_TOO_FAR}; connect again", at="daemon"))
+            board.close(session, 4001, _TOO_FAR)
+        return
+    cause = "set" if entry is not None else "del"
+    rev = workspace.state.number()
+    proposal = Proposal(workspace, key, entry, rev, cause, for_services)
+    _in_turn(board, Gated(board.gate.awaited, None, _NOT_ASKED, proposal, is_loose=True))
+
+
+def acknowledge(
+    board: Switchboard,
+    session: Session,
+    frame: Frame,
+    entry: Entry,
+    *,
+    is_fast: bool,
+    shows_value: bool,
+) -> None:
+    """Answers a write that changes nothing, once what it found is as safe as it asks for."""
+    gate = board.gate
+    is_loose = is_fast or gate.committed == gate.ticket
+    ticket = gate.awaited if is_loose else gate.ticket
+    item = Gated(
+        ticket, session, frame, unchanged=entry, is_loose=is_loose, shows_value=shows_value
+    )
+    if is_loose:
+        _in_turn(board, item)
+    else:
+        park(board, item)
+
+
+def park(board: Switchboard, item: Gated) -> None:
+    """Has a change or a request wait; the id of a request is in use until then."""
+    board.gate.park(item)
+    session = item.session
+    if session is not None:
+        session.taken.add(item.frame.id)
+        if not item.is_read:
+            session.last_ticket = max(session.last_ticket, item.ticket)
+
+
+def _in_turn(board: Switchboard, item: Gated) -> None:
+    if len(board.gate):
+        park(board, item)
+    else:
+        _settle(board, item)
+
+
+def save_again(board: Switchboard) -> None:
+    """Has the store try once more to keep what it refused after it was answered."""
+    gate = board.gate
+    unsaved, gate.unsaved = gate.unsaved, {}
+    for name, key in unsaved:
+        workspace = board.workspace(name)
+        entry = workspace.state.head(key)
+        kept = None if entry is None or entry.owner else entry
+        _persist(board, workspace, key, kept, workspace.state.head_rev)
+        gate.follow(name, key)
+
+
+def _persist(
+    board: Switchboard, workspace: Workspace, key: str, entry: Entry | None, rev: int
+) -> None:
+    board.gate.ticket += 1
+    board.effects.append(Persist(board.gate.ticket, workspace.name, key, entry, rev))
+
+
+def _schedule(board: Switchboard, workspace: Workspace, key: str, entry: Entry | None) -> None:
+    """Has the newest entry of a key go when its time is over."""
+    if entry is not None and entry.expires_ms:
+        left_ms = max(0, entry.expires_ms - board.now_ms)
+        board.expiry.arm((workspace.name, key), board.now_us + left_ms * 1000)
+    elif len(board.expiry):
+        board.expiry.spare((workspace.name, key))
+
+
+# ── committing ────────────────────────────────────────────────────────────────────────────────
+
+
+def committed(board: Switchboard, ticket: int) -> Iterator[Gated]:
+    """Makes changes up to ``ticket`` visible and answers them, in order.
+
+    Yields reads that waited for an earlier write, each when its turn has come: it is to be
+    answered before the next one is asked for.
+    """
+    for item in board.gate.release(ticket):
+        if item.session is not None:
+            item.session.taken.discard(item.frame.id)
+        if item.is_read:
+            yield item
+        else:
+            _settle(board, item)
+
+
+def _settle(board: Switchboard, item: Gated) -> None:
+    """Makes a change visible, answers it and tells it."""
+    proposal, session = item.proposal, item.session
+    is_there = session is not None and session in board.sessions
+    if proposal is None:
+        if session is not None and is_there and item.unchanged is not None:
+            _answer_unchanged(board, session, item, item.unchanged)
+        return
+    workspace, key, entry, rev, cause, for_services = proposal
+    ts_ms = entry.ts_ms if entry is not None else board.now_ms
+    change = Change(rev, key, entry, cause, ts_ms)
+    if key.startswith(watchers.OWN):
+        workspace.state.pass_by(rev)
+    else:
+        workspace.state.commit(key, entry, rev)
+        workspace.changes.remember(change)
+    if session is not None and is_there:
+        _answer(board, session, item, change)
+    if workspace.watching:
+        watchers.tell(board, workspace, change, for_services)
+
+
+def _answer(board: Switchboard, session: Session, item: Gated, change: Change) -> None:
+    entry = change.entry
+    if entry is None:
+        options = EntryOptions(rev=change.rev, ts=change.ts_ms)
+    else:
+        options = watchers.about(board, session.in_open_workspace, change.key, entry)
+    options.changed = True
+    watchers.ok(board, session, item.frame, options, entry if item.shows_value else None)
+
+
+def _answer_unchanged(board: Switchboard, session: Session, item: Gated, entry: Entry) -> None:
+    workspace, key = session.in_open_workspace, item.frame.name.decode()
+    options = watchers.about(board, workspace, key, entry)
+    options.changed = False
+    watchers.ok(board, session, item.frame, options, entry if item.shows_value else None)
+
+
+# ── giving up ─────────────────────────────────────────────────────────────────────────────────
+
+
+def rejected(board: Switchboard, reason: str) -> Iterator[Gated]:
+    """Fails every write that waits for the store, and forgets its value.
+
+    Yields reads, and writes that did not wait for the store, each in its turn: it is to be asked
+    again before the next one.
+    """
+    released = board.gate.reject()
+    spaces = {item.proposal.workspace: None for item in released if item.proposal is not None}
+    for workspace in spaces:
+        _look_again(board, workspace, workspace.state.give_up())
+    for item in released:
+        session, proposal = item.session, item.proposal
+        if session is None:
+            if proposal is not None and watchers.is_own(proposal.key):
+                show(board, proposal.workspace, proposal.key, proposal.entry, proposal.for_services)
+            continue
+        session.taken.discard(item.frame.id)
+        if item.is_read or (item.is_loose and session in board.sessions):
+            yield item
+        elif session in board.sessions:
+            error = StorageUnavailable(f"the store cannot write ({reason}); nothing was written")
+            board.fail(session, item.frame.id, error)
+
+
+def _look_again(board: Switchboard, workspace: Workspace, keys: Iterable[str]) -> None:
+    """Sees to entries that are there again: their time may be over, their owner may be gone."""
+    for key in keys:
+        entry = workspace.state.head(key)
+        _schedule(board, workspace, key, entry)
+        if entry is None:
+            continue
+        if entry.owner and entry.owner not in workspace.sessions:
+            propose(board, workspace, key, None, "owner_gone")
+        elif 0 < entry.expires_ms <= board.now_ms:
+            board.expiry.arm((workspace.name, key), board.now_us + _RETRY_US)
+
+
+# ── what goes by itself ───────────────────────────────────────────────────────────────────────
+
+
+def expire(board: Switchboard) -> None:
+    """Proposes that entries go whose time is over."""
+    due = board.expiry.due(board.now_us, EXPIRED_MAX)
+    for at, (name, key) in enumerate(due):
+        try:
+            board.gate.check_room()
+        except Busy:
+            for place in due[at:]:
+                board.expiry.arm(place, board.now_us + _AGAIN_US)
+            return
+        workspace = board.workspaces.get(name)
+        entry = workspace.state.head(key) if workspace is not None else None
+        if workspace is not None and entry is not None and entry.expires_ms:
+            propose(board, workspace, key, None, "ttl")
+
+
+def abandon(board: Switchboard, workspace: Workspace, owner: str) -> None:
+    """Proposes that the ephemeral entries of a peer go, which has left for good."""
+    for key in sorted(workspace.state.owned.get(owner, ())):
+        propose(board, workspace, key, None, "owner_gone")
+
+
+def restore(
+    board: Switchboard, name: str, rows: Iterable[tuple[str, Entry]], head_rev: int
+) -> None:
+    """Takes in what a store kept of a workspace; what expired meanwhile goes at once."""
+    workspace = board.workspace(name)
+    state = workspace.state
+    state.restore(rows, head_rev)
+    workspace.changes.begin(state.entries.items(), state.rev)
+    mortal = [(key, entry) for key, entry in state.entries.items() if entry.expires_ms]
+    for key, entry in mortal:
+        if entry.expires_ms > board.now_ms:
+            _schedule(board, workspace, key, entry)
+        else:
+            propose(board, workspace, key, None, "ttl", is_fast=True)

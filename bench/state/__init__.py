@@ -1,0 +1,1 @@
+"""What durable state costs, beside a server that syncs every write as well."""

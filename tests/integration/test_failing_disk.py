@@ -1,0 +1,206 @@
+"""A disk that fails: durable writes say so, all else goes on, and it recovers by itself."""
+
+import contextlib
+import errno
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from askrd.testing.daemon_process import DaemonProcess
+from tests.integration.text_peer import TextPeer, TextService
+from tests.integration.writers import everything
+
+pytestmark = [pytest.mark.integration, pytest.mark.faults]
+
+SOURCE = Path(__file__).with_name("failing_disk.c")
+COMPILER = shutil.which("cc")
+TMPFS_BYTES = 2 * 1024 * 1024
+LARGE = "x" * 200_000
+
+needs_compiler = pytest.mark.skipif(
+    COMPILER is None, reason="there is no C compiler (cc) to make a failing disk with"
+)
+needs_root = pytest.mark.skipif(
+    "ASKR_ROOT_TESTS" not in os.environ,
+    reason="mounts a small disk: run `make test-root` as root",
+)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("disk") / "failing_disk.so"
+    words = [str(COMPILER), "-shared", "-fPIC", "-O2", "-o", str(made), str(SOURCE), "-ldl"]
+    subprocess.run(words, check=True, timeout=60)
+    return made
+
+
+class Disk:
+    """A daemon whose disk fails while it is told to."""
+
+    def __init__(self, folder: Path, library: Path) -> None:
+        self.data = folder / "data"
+        self._said = folder / "failing"
+        self._environ = {"LD_PRELOAD": str(library), "FAILING_DISK": str(self._said)}
+
+    def daemon(self) -> DaemonProcess:
+        return DaemonProcess("--data", str(self.data), environ=self._environ)
+
+    def fail(self, what: str, number: int) -> None:
+        draft = self._said.with_suffix(".draft")
+        draft.write_text(f"{what} {number}")
+        draft.replace(self._said)
+
+    def work(self) -> None:
+        self._said.unlink()
+
+
+def check_that_the_rest_goes_on(url: str) -> None:
+    """Commands and events need no disk."""
+    with TextService(url, "calm", {"run": lambda call: {"d": call["d"]}}):
+        with TextPeer(url) as peer:
+            assert peer.ask(k="sub", id=1, pattern="NEWS")["k"] == "subbed"
+            assert peer.ask(k="call", id=2, to="calm.run", d=7)["d"] == 7
+            peer.say(k="emit", event="NEWS", d=8)
+            assert peer.hear_kind("event")["d"] == 8
+
+
+def check_integrity(data: Path) -> None:
+    connection = sqlite3.connect(data / "askr.db")
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+
+
+FAULTS = [
+    ("sync", errno.EIO, "SQLITE_IOERR_FSYNC"),
+    ("write", errno.EIO, "SQLITE_IOERR_WRITE"),
+    ("write", errno.ENOSPC, "database or disk is full"),
+]
+
+
+@needs_compiler
+@pytest.mark.parametrize(("what", "number", "part"), FAULTS)
+def test_a_failing_disk_refuses_writes_alone_and_recovers_by_itself(
+    tmp_path: Path, library: Path, what: str, number: int, part: str
+) -> None:
+    disk = Disk(tmp_path, library)
+    with disk.daemon() as daemon:
+        with TextPeer(daemon.unix_url) as peer:
+            assert peer.ask(k="put", id=1, key="k", d="before")["k"] == "ok"
+            disk.fail(what, number)
+            for id_ in (2, 3):
+                told = peer.ask(k="put", id=id_, key="k", d="refused")
+                assert (told["k"], told["code"], told["retryable"]) == (
+                    "fail",
+                    "storage_unavailable",
+                    True,
+                )
+                assert part in told["message"]
+            assert peer.ask(k="get", id=4, key="k")["d"] == "before"
+            check_that_the_rest_goes_on(daemon.unix_url)
+            disk.work()
+            assert peer.ask(k="put", id=5, key="k", d="after")["k"] == "ok"
+            assert peer.ask(k="put", id=6, key="large", d=LARGE)["k"] == "ok"
+        daemon.kill()
+        log = daemon.log.read_text()
+    assert log.count("store cannot write") == log.count("store writes again") == 1
+    with disk.daemon() as daemon:
+        assert everything(daemon.unix_url) == {"k": "after", "large": LARGE}
+    check_integrity(disk.data)
+
+
+@needs_compiler
+@pytest.mark.parametrize("refused", [1, 3])
+@pytest.mark.parametrize(("what", "number", "part"), FAULTS)
+def test_what_a_failing_disk_refused_does_not_come_back_after_a_crash(
+    tmp_path: Path, library: Path, what: str, number: int, part: str, refused: int
+) -> None:
+    disk = Disk(tmp_path, library)
+    with disk.daemon() as daemon:
+        with TextPeer(daemon.unix_url) as peer:
+            assert peer.ask(k="put", id=1, key="k", d="kept")["k"] == "ok"
+            disk.fail(what, number)
+            for id_ in range(2, 2 + refused):
+                told = peer.ask(k="put", id=id_, key=f"refused/{id_}", d=1)
+                assert part in told["message"]
+        daemon.kill()
+        disk.work()
+    with disk.daemon() as daemon:
+        assert everything(daemon.unix_url) == {"k": "kept"}
+    check_integrity(disk.data)
+
+
+@needs_compiler
+def test_a_disk_that_fails_at_the_start_stops_it_with_the_reason(
+    tmp_path: Path, library: Path
+) -> None:
+    disk = Disk(tmp_path, library)
+    disk.fail("sync", errno.EIO)
+    with pytest.raises(RuntimeError, match=r"cannot use .*askr\.db"), disk.daemon():
+        pass
+
+
+@needs_compiler
+def test_a_disk_that_fails_at_the_end_is_told_and_loses_nothing(
+    tmp_path: Path, library: Path
+) -> None:
+    disk = Disk(tmp_path, library)
+    with disk.daemon() as daemon:
+        with TextPeer(daemon.unix_url) as peer:
+            assert peer.ask(k="put", id=1, key="k", d="kept")["k"] == "ok"
+        disk.fail("sync", errno.EIO)
+        assert daemon.stop() == 0
+        assert "store not closed well" in daemon.log.read_text()
+        disk.work()
+    with disk.daemon() as daemon:
+        assert everything(daemon.unix_url) == {"k": "kept"}
+
+
+@contextlib.contextmanager
+def small_disk(where: Path) -> Iterator[Path]:
+    where.mkdir()
+    options = f"size={TMPFS_BYTES},mode=0700"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "askr-test", str(where)], check=True)
+    try:
+        yield where
+    finally:
+        subprocess.run(["umount", str(where)], check=True)
+
+
+@needs_root
+def test_a_full_disk_refuses_writes_alone_and_recovers_by_itself(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as data:
+        with DaemonProcess("--data", str(data)) as daemon:
+            with TextPeer(daemon.unix_url) as peer:
+                assert peer.ask(k="put", id=1, key="k", d="before")["k"] == "ok"
+                ballast = data / "ballast"
+                fill(ballast)
+                told = peer.ask(k="put", id=2, key="large", d=LARGE)
+                assert (told["k"], told["code"]) == ("fail", "storage_unavailable")
+                check_that_the_rest_goes_on(daemon.unix_url)
+                ballast.unlink()
+                assert peer.ask(k="put", id=3, key="large", d=LARGE)["k"] == "ok"
+            daemon.kill()
+        with DaemonProcess("--data", str(data)) as daemon:
+            assert everything(daemon.unix_url) == {"k": "before", "large": LARGE}
+        check_integrity(data)
+
+
+@needs_root
+def test_a_full_disk_stops_the_start_with_the_reason(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk") as data:
+        fill(data / "ballast")
+        with pytest.raises(RuntimeError, match="cannot use"), DaemonProcess("--data", str(data)):
+            pass
+
+
+def fill(file: Path) -> None:
+    """Writes until nothing more fits."""
+    with file.open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
+        while True:
+            ballast.write(b"x" * 4096)
+    assert shutil.disk_usage(file.parent).free == 0
