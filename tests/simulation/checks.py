@@ -108,7 +108,8 @@ class Book:
 def check_tables(router: Router) -> None:
     """Holds what is true of the router's tables after every input."""
     board = router.board
-    assert len(board.gate) <= gate.GATED_MAX, "too many requests wait for the store"
+    requests = [item for item in board.gate._waiting if item.session is not None]
+    assert len(requests) <= gate.GATED_MAX, "too many requests wait for the store"
     assert not board.effects, "effects are taken after each input"
     for session in board.sessions:
         _check_session(router, session)
@@ -283,6 +284,8 @@ def _check_workspace(router: Router, workspace: Workspace) -> None:
     revs = [entry.rev for entry in state.entries.values()]
     assert len(set(revs)) == len(revs), "two entries have one revision"
     assert max(revs, default=0) <= state.rev <= state.head_rev
+    owners = set(state.owned)
+    assert owners <= set(workspace.sessions), "an entry outlives the peer it belongs to"
 
 
 def _check_waiting(router: Router, service: Service) -> None:

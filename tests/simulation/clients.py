@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 KEYS = ("a", "a/b", "a/c", "ab", "c/d/e")
+WRITES = (
+    b'{"if_rev":0}', b'{"fast":true}', b'{"ephemeral":true}', b'{"ephemeral":true,"ttl_ms":500}',
+    b'{"ttl_ms":300}', b'{"op":"patch"}', b'{"op":"patch","fast":true}',
+)  # fmt: skip
+"""What a write may want beside."""
 
 
 class Client(Caller):
@@ -115,7 +120,8 @@ class Client(Caller):
         key = chance.choice((*KEYS, "@agent/k", "$askr/k", f"own/{self.name}"))
         for _ in range(chance.randint(1, 3)):
             value = {"w": self.workspace, "v": chance.randint(1, 3)}
-            options = b'{"if_rev":0}' if chance.random() < 0.1 else b""
+            drawn = int(chance.random() * 2 * len(WRITES))
+            options = WRITES[drawn] if drawn < len(WRITES) else b""
             self._write(Kind.PUT, key, value, options)
         if chance.random() < 0.3:
             self.get(key)
