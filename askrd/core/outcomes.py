@@ -173,14 +173,7 @@ def end_joined(board: Switchboard, entry: Entry, error: AskrError) -> None:
 
 def announce_failure(board: Switchboard, entry: Entry, error: AskrError) -> None:
     """Tells whoever listens that an accepted command failed."""
-    body = ErrorBody(
-        code=str(error.code),
-        message=error.message,
-        details=error.details,
-        retryable=error.retryable,
-        at=error.at or "daemon",
-    )
-    _announce(board, entry, body)
+    _announce(board, entry, body_of(error))
 
 
 def _announce(board: Switchboard, entry: Entry, error: ErrorBody) -> None:

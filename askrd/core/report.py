@@ -21,7 +21,8 @@ GUARANTEES = {
     "command": {
         "delivery": "at most once; exactly one outcome",
         "order": "per caller and instance, as sent",
-        "instance_lost": "fails with instance_lost at once",
+        "instance_lost": "fails with instance_lost at once; given once to another instance when it "
+        "is idempotent or was not delivered",
         "daemon_restarted": "fails with connection_lost; outcome unknown",
     },
     "event": {

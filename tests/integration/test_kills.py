@@ -1,6 +1,5 @@
 """Two hundred services die by SIGKILL in the middle of their work: every caller has one outcome."""
 
-import json
 import signal
 import socket
 import subprocess
@@ -144,4 +143,3 @@ def test_two_hundred_kills_leave_every_caller_with_exactly_one_outcome(
             assert peer.hear_kind("pong")["id"] == 7, "something came after the last outcome"
     record_property("p50_ms", round(median(took_ms), 2))
     record_property("max_ms", round(max(took_ms), 2))
-    print(json.dumps({"p50_ms": median(took_ms), "max_ms": max(took_ms)}))
