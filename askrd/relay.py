@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import ParamSpec, assert_never
 
-from askrd.core.effects import Close, Note, Persist, Rebind, Say
+from askrd.core.effects import Close, Durable, Note, Persist, Rebind, Record, Say
 from askrd.core.router import Router
 from askrd.core.session import Phase, Session
 from askrd.core.wheel import NEVER_US
@@ -212,13 +212,13 @@ class Relay:
 
     def _carry_out(self) -> None:
         effects = self.router.effects
-        changes: list[Persist] = []
+        changes: list[Durable] = []
         while effects:
             batch = effects.copy()
             effects.clear()
             for effect in batch:
                 match effect:
-                    case Persist():
+                    case Persist() | Record():
                         changes.append(effect)
                     case Close():
                         self._close(effect)

@@ -174,6 +174,8 @@ def committed(board: Switchboard, ticket: int) -> Iterator[Gated]:
             item.session.taken.discard(item.frame.id)
         if item.is_read:
             yield item
+        elif item.deed is not None:
+            item.deed.done(board)
         else:
             _settle(board, item)
 
@@ -232,6 +234,11 @@ def rejected(board: Switchboard, reason: str) -> Iterator[Gated]:
         _look_again(board, workspace, workspace.state.give_up())
     for item in released:
         session, proposal = item.session, item.proposal
+        if item.deed is not None:
+            if session is not None:
+                session.taken.discard(item.frame.id)
+            item.deed.undone(board, reason)
+            continue
         if session is None:
             if proposal is not None and watchers.is_own(proposal.key):
                 show(board, proposal.workspace, proposal.key, proposal.entry, proposal.for_services)

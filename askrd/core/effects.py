@@ -46,6 +46,29 @@ class Persist:
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """Keep one row beside the state, or forget it, then call ``Router.committed`` with its ticket.
+
+    Attributes:
+        ticket: increasing number, in one row with those of `Persist`.
+        workspace: where it belongs.
+        shelf: what kind of row it is; see `askrd.core.recovery`.
+        key: its name there.
+        value: opaque to the store; None = forget it.
+    """
+
+    ticket: int
+    workspace: str
+    shelf: str
+    key: str
+    value: bytes | None
+
+
+Durable = Persist | Record
+"""What a store keeps, in the order of its tickets."""
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something an operator may want to read in the log.
 
@@ -89,4 +112,4 @@ class Say:
     frame: bytes
 
 
-Effect = Close | Persist | Note | Rebind | Say
+Effect = Close | Durable | Note | Rebind | Say

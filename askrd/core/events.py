@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from askrd.core.admission import check_flags, check_id, check_payload
+from askrd.core.event import Event
 from askrd.core.outbox import LargeEvent
 from askrd.core.session import Session
+from askrd.core.subscriptions import Audience
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
 from askrd.wire import header
@@ -66,32 +68,33 @@ def emit(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None:
     rest = raw[HEADER_BYTES:]
     audience = workspace.subscriptions.audience(frame.name)
     audience.count += 1
-    _deliver(board, workspace, frame.name, audience.listeners, session.origin, tail, rest)
+    receivers = _deliver(board, workspace, frame.name, audience, session.origin, tail, rest)
     if frame.id:
-        receivers = len(audience.listeners)
         board.tell(session, Kind.EMITTED, frame.id, Emitted(receivers=receivers, seq=workspace.seq))
 
 
 def publish(board: Switchboard, workspace: Workspace, subject: str, payload: Json) -> None:
     """Emits news of the daemon itself."""
     # Never an `audience`: a remembered subject is one that every peer may emit.
-    listeners = workspace.subscriptions.match(subject)
+    audience = workspace.subscriptions.match(subject)
     name = subject.encode()
     rest = name + dump(payload)
-    _deliver(board, workspace, name, listeners, board.daemon.stamp, Coding.JSON, rest)
+    _deliver(board, workspace, name, audience, board.daemon.stamp, Coding.JSON, rest)
 
 
 def _deliver(
     board: Switchboard,
     workspace: Workspace,
     name: bytes,
-    listeners: list[Session],
+    audience: Audience,
     origin: bytes,
     tail: int,
     rest: Raw,
-) -> None:
-    """Builds the event once and gives the same object to every listener."""
+) -> int:
+    """Builds the event once, gives the same object to every listener, and returns how many got it."""
     workspace.seq += 1
+    listeners = audience.listeners
+    told: bytes | LargeEvent
     stamp = STAMP_TIME.pack(board.now_us + board.wall_offset_us) + origin
     size = HEADER_REST_BYTES + len(rest)
     before = name if isinstance(rest, memoryview) else rest
@@ -99,11 +102,17 @@ def _deliver(
         size, Kind.EVENT, len(name), workspace.seq, 0, tail, stamp, before, 0, len(before)
     )
     if isinstance(rest, memoryview):
-        event = LargeEvent(frame, rest[len(name) :])
+        told = LargeEvent(frame, rest[len(name) :])
         for listener in listeners:
-            board.send_large_event(listener, event)
+            board.send_large_event(listener, told)
     else:
+        told = frame
         for listener in listeners:
             board.send_event(listener, frame)
+    receivers = len(listeners)
+    if audience.others:
+        event = Event(workspace, name, workspace.seq, told)
+        receivers += sum(other.hear(board, event) for other in audience.others)
     board.totals.events += 1
-    board.totals.deliveries += len(listeners)
+    board.totals.deliveries += receivers
+    return receivers

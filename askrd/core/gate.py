@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from askrd.wire.errors import Busy
 from askrd.wire.limits import GATED_MAX
@@ -11,6 +11,7 @@ from askrd.wire.limits import GATED_MAX
 if TYPE_CHECKING:
     from askrd.core.session import Session
     from askrd.core.state import Entry
+    from askrd.core.switchboard import Switchboard
     from askrd.core.workspace import Workspace
     from askrd.wire.frames import Frame
 
@@ -32,6 +33,20 @@ class Proposal(NamedTuple):
     for_services: Entry | None = None
 
 
+class Deed(Protocol):
+    """What is to happen once a row is safe."""
+
+    def done(self, board: Switchboard) -> None:
+        """Takes effect, in its turn: the row is kept."""
+
+    def undone(self, board: Switchboard, reason: str) -> None:
+        """Says so to whoever waits: the row could not be kept, and is not."""
+
+
+Row = tuple[str, str, str]
+"""Workspace, shelf and key of a row that is kept."""
+
+
 class Gated(NamedTuple):
     """A change whose turn has not come, or a request that must not overtake earlier writes.
 
@@ -42,6 +57,7 @@ class Gated(NamedTuple):
         unchanged: what a write that changed nothing found. A request with neither is a read.
         is_loose: whether it waits for its turn only, and not for the store.
         shows_value: whether the answer to a write carries the value.
+        deed: what is to happen in its turn, in place of a change of the state.
     """
 
     ticket: int
@@ -51,11 +67,12 @@ class Gated(NamedTuple):
     unchanged: Entry | None = None
     is_loose: bool = False
     shows_value: bool = False
+    deed: Deed | None = None
 
     @property
     def is_read(self) -> bool:
         """Whether it changes nothing and was not meant to."""
-        return self.proposal is None and self.unchanged is None
+        return self.proposal is None and self.unchanged is None and self.deed is None
 
 
 class Gate:
@@ -67,17 +84,29 @@ class Gate:
         ticket: the last one given out. committed: the last one the store has settled.
         awaited: the highest one that an item in the queue waits for.
         unsaved: workspace and key of what was answered without waiting and refused by the store.
+        unsaved_rows: the same for rows, with what they are to be.
     """
 
-    __slots__ = ("_fast", "_waiting", "awaited", "committed", "ticket", "unsaved")
+    __slots__ = (
+        "_fast",
+        "_loose",
+        "_waiting",
+        "awaited",
+        "committed",
+        "ticket",
+        "unsaved",
+        "unsaved_rows",
+    )
 
     def __init__(self) -> None:
         self._waiting: deque[Gated] = deque()
         self._fast: deque[tuple[int, str, str]] = deque()
+        self._loose: deque[tuple[int, Row, bytes | None]] = deque()
         self.ticket = 0
         self.committed = 0
         self.awaited = 0
         self.unsaved: dict[tuple[str, str], None] = {}
+        self.unsaved_rows: dict[Row, bytes | None] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -85,7 +114,8 @@ class Gate:
     @property
     def is_settled(self) -> bool:
         """Whether the store has everything it was given, without exception."""
-        return not (self.unsaved or self._fast) and self.committed == self.ticket
+        behind = self.unsaved or self._fast or self.unsaved_rows or self._loose
+        return not behind and self.committed == self.ticket
 
     @property
     def is_full(self) -> bool:
@@ -99,7 +129,7 @@ class Gate:
             Busy: the store is too far behind; nothing was written.
         """
         if self.is_full or self.ticket - self.committed >= GATED_MAX:
-            raise Busy(f"{GATED_MAX} state writes wait for the store; nothing was written")
+            raise Busy(f"{GATED_MAX} writes wait for the store; nothing was written")
 
     def park(self, item: Gated) -> None:
         """Adds an item behind the others."""
@@ -110,11 +140,18 @@ class Gate:
         """Remembers that the last ticket was answered for before it is committed."""
         self._fast.append((self.ticket, workspace, key))
 
+    def follow_row(self, row: Row, value: bytes | None) -> None:
+        """Remembers what the last ticket has to keep, for another try."""
+        self._loose.append((self.ticket, row, value))
+        self.unsaved_rows.pop(row, None)
+
     def release(self, ticket: int) -> list[Gated]:
         """Takes out everything up to ``ticket``, in order."""
         self.committed = max(self.committed, ticket)
         while self._fast and self._fast[0][0] <= ticket:
             self._fast.popleft()
+        while self._loose and self._loose[0][0] <= ticket:
+            self._loose.popleft()
         released = []
         while self._waiting and self._waiting[0].ticket <= ticket:
             released.append(self._waiting.popleft())
@@ -125,4 +162,7 @@ class Gate:
         for _, workspace, key in self._fast:
             self.unsaved[workspace, key] = None
         self._fast.clear()
+        for _, row, value in self._loose:
+            self.unsaved_rows[row] = value
+        self._loose.clear()
         return self.release(self.ticket)

@@ -206,7 +206,7 @@ def statistics(board: Switchboard, session: Session, _argument: Json) -> Json:
             {
                 "event": subject.decode("utf-8", "replace"),
                 "count": count,
-                "listeners": len(workspace.subscriptions.match(subject.decode())),
+                "listeners": len(workspace.subscriptions.match(subject.decode()).listeners),
             }
             for subject, count in sorted(workspace.subscriptions.counts().items())
         ],

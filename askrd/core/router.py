@@ -10,7 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from askrd.core import commits, departure, links, liveness, membership, rules, waiting
+from askrd.core import (
+    commits,
+    departure,
+    links,
+    liveness,
+    membership,
+    recovery,
+    rules,
+    waiting,
+)
 from askrd.core.effects import Effect
 from askrd.core.session import Phase, Session
 from askrd.core.state import Entry
@@ -69,11 +78,16 @@ class Router:
         self.effects: list[Effect] = self.board.effects
 
     def restore(
-        self, workspace: str, rows: Iterable[tuple[str, Entry]], head_rev: int, now_us: int
+        self,
+        workspace: str,
+        rows: Iterable[tuple[str, Entry]],
+        head_rev: int,
+        now_us: int,
+        records: Iterable[tuple[str, str, bytes]] = (),
     ) -> None:
-        """Takes in what a store kept of a workspace and its last revision; before any connection."""
+        """Takes in what a store kept of a workspace; before any connection."""
         self.board.now_us = now_us
-        commits.restore(self.board, workspace, rows, head_rev)
+        recovery.restore(self.board, workspace, rows, head_rev, records)
 
     # ── inputs ────────────────────────────────────────────────────────────────────────────
 

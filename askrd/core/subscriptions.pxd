@@ -2,5 +2,5 @@
 
 
 cdef class Audience:
-    cdef public list listeners
+    cdef public list listeners, others
     cdef public long long count

@@ -1,4 +1,4 @@
-"""Who listens to what: patterns in a tree of segments, audiences remembered by subject.
+"""Who hears what: patterns in a tree of segments, audiences remembered by subject.
 
 A segment with wildcards is found by its literal ends, so the cost of a match depends on the
 subject's segments and on how many lengths such ends have, not on how many patterns there are.
@@ -6,22 +6,29 @@ subject's segments and on how many lengths such ends have, not on how many patte
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from askrd.core.event import Hearer
+from askrd.core.session import Session
 from askrd.wire.limits import SUBJECTS_CACHED_MAX
 from askrd.wire.names import segment_matches
 
-if TYPE_CHECKING:
-    from askrd.core.session import Session
+Listening = Session | Hearer
+"""A plain listener, or one with a way of its own."""
 
 
 class Audience:
-    """The sessions that hear one subject, each once, and how often it was emitted."""
+    """Who hears one subject, each once, and how often it was emitted.
 
-    __slots__ = ("count", "listeners")
+    Attributes:
+        listeners: the sessions that get the event as it is.
+        others: who hears it in another way.
+        count: how often it was emitted.
+    """
 
-    def __init__(self, listeners: list[Session], count: int) -> None:
+    __slots__ = ("count", "listeners", "others")
+
+    def __init__(self, listeners: list[Session], others: list[Hearer], count: int) -> None:
         self.listeners = listeners
+        self.others = others
         self.count = count
 
 
@@ -38,8 +45,8 @@ class _Node:
         self.exact: dict[str, _Node] = {}
         self.partial: dict[str, dict[str, _Node]] = {}
         self.shapes: dict[_Shape, int] = {}
-        self.here: dict[Session, int] = {}
-        self.rest: dict[Session, int] = {}
+        self.here: dict[Listening, int] = {}
+        self.rest: dict[Listening, int] = {}
 
     @property
     def is_empty(self) -> bool:
@@ -90,14 +97,16 @@ class Subscriptions:
     """The patterns of one workspace.
 
     Attributes:
-        subjects: audiences by subject; sessions hold this very dict for the fast path.
+        subjects: audiences of plain listeners by subject; sessions hold this very dict for the fast
+            path.
     """
 
-    __slots__ = ("_counts", "_root", "subjects")
+    __slots__ = ("_counts", "_mixed", "_root", "subjects")
 
     def __init__(self) -> None:
         self._root = _Node()
         self.subjects: dict[bytes, Audience] = {}
+        self._mixed: dict[bytes, Audience] = {}
         self._counts: dict[bytes, int] = {}
 
     @property
@@ -105,54 +114,64 @@ class Subscriptions:
         """Whether nobody listens to anything."""
         return self._root.is_empty
 
-    def add(self, pattern: str, session: Session) -> None:
-        """Has ``session`` hear subjects that fit a checked pattern."""
+    def add(self, pattern: str, listener: Listening) -> None:
+        """Has ``listener`` hear subjects that fit a checked pattern."""
         node = self._root
         segments, rest = _parted(pattern)
         for segment in segments:
             node = node.branch(segment)
         listeners = node.rest if rest else node.here
-        listeners[session] = listeners.get(session, 0) + 1
+        listeners[listener] = listeners.get(listener, 0) + 1
         self._forget()
 
-    def remove(self, pattern: str, session: Session) -> None:
+    def remove(self, pattern: str, listener: Listening) -> None:
         """Undoes one `add` of the same arguments."""
         segments, rest = _parted(pattern)
-        self._remove(self._root, segments, session, rest=rest)
+        self._remove(self._root, segments, listener, rest=rest)
         self._forget()
 
-    def _remove(self, node: _Node, segments: list[str], session: Session, *, rest: bool) -> None:
+    def _remove(self, node: _Node, segments: list[str], listener: Listening, *, rest: bool) -> None:
         if not segments:
             listeners = node.rest if rest else node.here
-            listeners[session] -= 1
-            if not listeners[session]:
-                del listeners[session]
+            listeners[listener] -= 1
+            if not listeners[listener]:
+                del listeners[listener]
             return
         child = node.branch(segments[0])
-        self._remove(child, segments[1:], session, rest=rest)
+        self._remove(child, segments[1:], listener, rest=rest)
         if child.is_empty:
             node.prune(segments[0])
 
     def audience(self, subject: bytes) -> Audience:
-        """Returns who hears ``subject``, remembering it for the fast path."""
-        known = self.subjects.get(subject)
+        """Returns who hears ``subject``, remembering it; for the fast path when all are plain."""
+        known = self.subjects.get(subject) or self._mixed.get(subject)
         if known is not None:
             return known
-        if len(self.subjects) >= SUBJECTS_CACHED_MAX:
+        if len(self.subjects) + len(self._mixed) >= SUBJECTS_CACHED_MAX:
             self._forget()
-        audience = Audience(self.match(subject.decode()), self._counts.pop(subject, 0))
-        self.subjects[subject] = audience
+        audience = self.match(subject.decode())
+        audience.count = self._counts.pop(subject, 0)
+        known_of = self._mixed if audience.others else self.subjects
+        known_of[subject] = audience
         return audience
 
-    def match(self, subject: str) -> list[Session]:
-        """Returns the sessions with a fitting pattern."""
-        found: dict[Session, None] = {}
+    def match(self, subject: str) -> Audience:
+        """Returns who has a fitting pattern, and remembers nothing."""
+        found: dict[Listening, None] = {}
         segments = subject.split(".")
         self._match(self._root, segments, 0, found, wild=not subject.startswith("$"))
-        return list(found)
+        listeners = [one for one in found if isinstance(one, Session)]
+        others = [one for one in found if not isinstance(one, Session)]
+        return Audience(listeners, others, 0)
 
     def _match(
-        self, node: _Node, segments: list[str], at: int, found: dict[Session, None], *, wild: bool
+        self,
+        node: _Node,
+        segments: list[str],
+        at: int,
+        found: dict[Listening, None],
+        *,
+        wild: bool,
     ) -> None:
         if wild:
             found.update(dict.fromkeys(node.rest))
@@ -164,15 +183,16 @@ class Subscriptions:
 
     def counts(self) -> dict[bytes, int]:
         """Returns how often each remembered subject was emitted."""
-        live = {name: audience.count for name, audience in self.subjects.items()}
-        return {**self._counts, **live}
+        known = (*self.subjects.items(), *self._mixed.items())
+        return {**self._counts, **{name: audience.count for name, audience in known}}
 
     def _forget(self) -> None:
         """Drops remembered audiences; the counts of up to 10 000 subjects stay."""
-        for name, audience in self.subjects.items():
+        for name, audience in (*self.subjects.items(), *self._mixed.items()):
             if audience.count and len(self._counts) < SUBJECTS_CACHED_MAX:
                 self._counts[name] = audience.count
         self.subjects.clear()
+        self._mixed.clear()
 
 
 def _parted(pattern: str) -> tuple[list[str], bool]:

@@ -34,12 +34,14 @@ class Copy:
     """What was copied.
 
     Attributes:
-        file: where the copy is. entries: how many entries it has. bytes: its size.
+        file: where the copy is. entries: how many entries it has. records: what lies beside
+            them (retained events, logs, jobs). bytes: its size.
         replaced: where the former database is now, if there was one.
     """
 
     file: Path
     entries: int
+    records: int
     bytes: int
     replaced: Path | None = None
 
@@ -50,14 +52,16 @@ class Copy:
         return {
             "file": str(self.file),
             "entries": self.entries,
+            "records": self.records,
             "bytes": self.bytes,
             "replaced": replaced,
         }
 
     def __str__(self) -> str:
-        noun = "entry" if self.entries == 1 else "entries"
+        entries = f"{self.entries} {'entry' if self.entries == 1 else 'entries'}"
+        records = f"{self.records} {'record' if self.records == 1 else 'records'}"
         former = f"; the former state is kept as {self.replaced}" if self.replaced else ""
-        return f"{self.entries} {noun}, {self.bytes} bytes, {self.file}{former}"
+        return f"{entries}, {records}, {self.bytes} bytes, {self.file}{former}"
 
 
 def back_up(data: Path, file: Path, *, is_forced: bool = False) -> Copy:
@@ -81,10 +85,10 @@ def back_up(data: Path, file: Path, *, is_forced: bool = False) -> Copy:
         with closing(connect(source, is_read=True)) as there:
             _check_version(there)
             _copy(there, draft)
-        entries = _finish(draft)
+        counts = _finish(draft)
         draft.replace(file)
         sync_directory(file.parent)
-    return Copy(file, entries, file.stat().st_size)
+    return Copy(file, *counts, file.stat().st_size)
 
 
 def restore(file: Path, data: Path, *, is_forced: bool = False) -> Copy:
@@ -115,12 +119,12 @@ def restore(file: Path, data: Path, *, is_forced: bool = False) -> Copy:
             with closing(connect(file, is_read=True)) as there:
                 _check_version(there)
                 _copy(there, draft)
-            entries = _finish(draft, is_new_life=True)
+            counts = _finish(draft, is_new_life=True)
             give_to_owner(draft)
             replaced = _set_aside(target)
             draft.replace(target)
             sync_directory(data)
-    return Copy(target, entries, target.stat().st_size, replaced)
+    return Copy(target, *counts, target.stat().st_size, replaced)
 
 
 def _check_version(connection: sqlite3.Connection) -> None:
@@ -136,8 +140,8 @@ def _copy(source: sqlite3.Connection, draft: Path) -> None:
         source.backup(there)
 
 
-def _finish(draft: Path, *, is_new_life: bool = False) -> int:
-    """Makes a copy one sound file on the disk, and returns how many entries it has."""
+def _finish(draft: Path, *, is_new_life: bool = False) -> tuple[int, int]:
+    """Makes a copy one sound file on the disk; returns how many entries and records it has."""
     with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
         (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
@@ -149,13 +153,22 @@ def _finish(draft: Path, *, is_new_life: bool = False) -> int:
             connection.execute(
                 "UPDATE meta SET value = ? WHERE name = 'daemon'", (entropy.instance_id(),)
             )
-        (entries,) = connection.execute("SELECT count(*) FROM entries").fetchone()
+        counts = _count(connection, "entries"), _count(connection, "records")
     descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    return int(entries)
+    return counts
+
+
+def _count(connection: sqlite3.Connection, table: str) -> int:
+    """Returns how many rows a table has; none where an earlier version has no such table."""
+    is_there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    if is_there is None:
+        return 0
+    (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
+    return int(count)
 
 
 def _set_aside(target: Path) -> Path | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from askrd.core.effects import Persist
+from askrd.core.effects import Durable, Persist, Record
 from askrd.core.state import Entry
 from askrd.host import entropy
 from askrd.store.data_directory import (
@@ -32,7 +32,7 @@ PAGE_BYTES = 1024
 """Small, because a batch of writes to keys all over writes a page for each of them."""
 WAL_BYTES_KEPT = 16 * 1024 * 1024
 WAL_PAGES_MAX = WAL_BYTES_KEPT // PAGE_BYTES
-STATEMENTS_KEPT = 2 * ROWS_MAX + 16
+STATEMENTS_KEPT = 3 * ROWS_MAX + 16
 _PUT = "INSERT INTO entries VALUES "
 _PUT_ROW = "(?, ?, ?, ?, ?, ?, ?, ?)"
 _PUT_OVER = (
@@ -41,6 +41,10 @@ _PUT_OVER = (
     " value = excluded.value"
 )
 _DELETE = "DELETE FROM entries WHERE workspace = ? AND key = ?"
+_KEEP = "INSERT INTO records VALUES "
+_KEEP_ROW = "(?, ?, ?, ?)"
+_KEEP_OVER = " ON CONFLICT (workspace, shelf, key) DO UPDATE SET value = excluded.value"
+_FORGET = "DELETE FROM records WHERE workspace = ? AND shelf = ? AND key = ?"
 _HEAD = (
     "INSERT INTO heads VALUES (?, ?)"
     " ON CONFLICT (workspace) DO UPDATE SET rev = max(rev, excluded.rev)"
@@ -111,32 +115,34 @@ class Database:
             ) in self._connection.execute("SELECT * FROM entries ORDER BY workspace, key"):
                 entry = Entry(value, coding, rev, ts_ms, expires_ms, ttl_ms=ttl_ms)
                 workspaces[workspace].rows.append((key, entry))
+            for workspace, shelf, key, value in self._connection.execute(
+                "SELECT * FROM records ORDER BY workspace, shelf, key"
+            ):
+                kept = workspaces.setdefault(workspace, KeptWorkspace([], gap))
+                kept.records.append((shelf, key, value))
         return Kept(workspaces)
 
-    def write(self, changes: Sequence[Persist]) -> None:
+    def write(self, changes: Sequence[Durable]) -> None:
         """Makes changes durable, all of them or none.
 
         After a disk error the file is opened anew before anything else is written to it.
 
         Args:
-            changes: in ticket order; of several for one key the last one counts.
+            changes: in ticket order; of several for one key or record the last one counts.
 
         Raises:
             sqlite3.Error: nothing was written.
         """
         if self._is_doubtful:
             self._open_anew()
-        newest = {(change.workspace, change.key): change.entry for change in changes}
-        rows = [(*place, *_columns(entry)) for place, entry in newest.items() if entry is not None]
-        gone = [place for place, entry in newest.items() if entry is None]
-        heads = {change.workspace: change.rev for change in changes}
+        entries = [change for change in changes if isinstance(change, Persist)]
+        records = [change for change in changes if isinstance(change, Record)]
         try:
             with self._transaction():
-                for at in range(0, len(rows), ROWS_MAX):
-                    self._put(rows[at : at + ROWS_MAX])
-                if gone:
-                    self._connection.executemany(_DELETE, gone)
-                self._connection.executemany(_HEAD, heads.items())
+                if entries:
+                    self._write_entries(entries)
+                if records:
+                    self._write_records(records)
         except sqlite3.Error as exc:
             self._has_refused = True
             if exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR:
@@ -156,9 +162,32 @@ class Database:
                 with self._transaction():
                     self._connection.execute(_META, ("is_open", "0"))
 
-    def _put(self, rows: Sequence[tuple[str | int | bytes, ...]]) -> None:
-        statement = _PUT + ", ".join([_PUT_ROW] * len(rows)) + _PUT_OVER
-        self._connection.execute(statement, [value for row in rows for value in row])
+    def _write_entries(self, changes: Sequence[Persist]) -> None:
+        newest = {(change.workspace, change.key): change.entry for change in changes}
+        rows = [(*place, *_columns(entry)) for place, entry in newest.items() if entry is not None]
+        self._put(rows, _PUT, _PUT_ROW, _PUT_OVER)
+        gone = [place for place, entry in newest.items() if entry is None]
+        if gone:
+            self._connection.executemany(_DELETE, gone)
+        heads = {change.workspace: change.rev for change in changes}
+        self._connection.executemany(_HEAD, heads.items())
+
+    def _write_records(self, changes: Sequence[Record]) -> None:
+        newest = {(change.workspace, change.shelf, change.key): change.value for change in changes}
+        rows = [(*place, value) for place, value in newest.items() if value is not None]
+        self._put(rows, _KEEP, _KEEP_ROW, _KEEP_OVER)
+        gone = [place for place, value in newest.items() if value is None]
+        if gone:
+            self._connection.executemany(_FORGET, gone)
+
+    def _put(
+        self, rows: Sequence[tuple[str | int | bytes, ...]], begin: str, row: str, over: str
+    ) -> None:
+        """Writes rows over those that are there, `ROWS_MAX` with each statement."""
+        for at in range(0, len(rows), ROWS_MAX):
+            some = rows[at : at + ROWS_MAX]
+            statement = begin + ", ".join([row] * len(some)) + over
+            self._connection.execute(statement, [value for given in some for value in given])
 
     def _open_anew(self) -> None:
         """Goes on over newly opened files, and writes over what a failed sync left in the log.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from askrd.core.effects import Persist
+from askrd.core.effects import Durable
 from askrd.store.store import Kept, Later, Outcomes
 
 
 class MemoryStore:
     """Commits each batch a moment after it was taken, in order.
 
-    The entries themselves live in the core; there is nothing more to keep.
+    Entries and records themselves live in the core; there is nothing more to keep.
     """
 
     def __init__(self, outcomes: Outcomes, later: Later) -> None:
@@ -24,7 +24,7 @@ class MemoryStore:
         """Returns nothing: there is nothing from before."""
         return Kept()
 
-    def write(self, changes: Sequence[Persist]) -> None:
+    def write(self, changes: Sequence[Durable]) -> None:
         """Takes changes to keep; see `Store.write`.
 
         Raises:

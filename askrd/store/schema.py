@@ -17,12 +17,20 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE heads (workspace TEXT PRIMARY KEY, rev INTEGER NOT NULL) WITHOUT ROWID",
         "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     ),
+    (
+        """CREATE TABLE records (
+            workspace TEXT NOT NULL, shelf TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,
+            PRIMARY KEY (workspace, shelf, key)
+        ) WITHOUT ROWID""",
+    ),
 )
 """What leads from each version to the next, the first from an empty file; never changed later.
 
 `entries` has a row per key, `heads` the highest revision per workspace, and `meta` the names
 `schema_version`, `daemon` (its id), `is_open` (1 while a daemon has the file, so 1 at a start
-tells of a crash) and `repairs` (how often writing began anew after a disk error).
+tells of a crash) and `repairs` (how often writing began anew after a disk error). `records`, since
+version 2, has what lies beside the state: retained events, logs, consumers, queues and jobs, each
+with a value that only the core reads.
 """
 
 

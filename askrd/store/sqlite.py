@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from queue import Empty, Queue
 
-from askrd.core.effects import Persist
+from askrd.core.effects import Durable
 from askrd.host.logs import Log
 from askrd.store.database import Database
 from askrd.store.store import Kept, Later, Outcomes
@@ -38,8 +38,8 @@ class SqliteStore:
         self._database = database
         self._outcomes = outcomes
         self._later = later
-        self._waiting: Queue[tuple[int, Sequence[Persist]] | None] = Queue(GATED_MAX)
-        self._gathered: list[Persist] = []  # in this turn of the loop
+        self._waiting: Queue[tuple[int, Sequence[Durable]] | None] = Queue(GATED_MAX)
+        self._gathered: list[Durable] = []  # in this turn of the loop
         self._era = 0  # rises with every rejection; what was taken before it is not written
         self._is_closed = False
         self._is_failing = False
@@ -53,7 +53,7 @@ class SqliteStore:
         """
         return self._database.load()
 
-    def write(self, changes: Sequence[Persist]) -> None:
+    def write(self, changes: Sequence[Durable]) -> None:
         """Takes changes to keep; see `Store.write`.
 
         Raises:
@@ -121,7 +121,7 @@ class SqliteStore:
             if batch and not self._keep(batch):
                 era += 1
 
-    def _keep(self, batch: Sequence[Persist]) -> bool:
+    def _keep(self, batch: Sequence[Durable]) -> bool:
         """Writes a batch and says whether that has worked; so does it tell the loop."""
         try:
             self._database.write(batch)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from askrd.core.effects import Persist
+from askrd.core.effects import Durable
 from askrd.core.state import Entry
 
 
@@ -17,10 +17,12 @@ class KeptWorkspace:
     Attributes:
         rows: keys with their entries, by key.
         head_rev: no revision up to this one may be given again.
+        records: shelf, key and value of what lies beside the state, by shelf and key.
     """
 
     rows: list[tuple[str, Entry]]
     head_rev: int
+    records: list[tuple[str, str, bytes]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class Kept:
     """Everything a store holds.
 
     Attributes:
-        workspaces: by name; also those whose last entry was deleted.
+        workspaces: by name; also those whose last entry was deleted, and those that have records
+            alone.
     """
 
     workspaces: Mapping[str, KeptWorkspace] = field(default_factory=dict)
@@ -38,9 +41,14 @@ class Kept:
         """How many entries there are in all workspaces."""
         return sum(len(workspace.rows) for workspace in self.workspaces.values())
 
+    @property
+    def records(self) -> int:
+        """How many records there are in all workspaces."""
+        return sum(len(workspace.records) for workspace in self.workspaces.values())
+
 
 class Store(Protocol):
-    """Keeps state changes in ticket order and says when they are safe.
+    """Keeps changes of state and records in ticket order and says when they are safe.
 
     One conformance suite runs against every implementation.
     """
@@ -52,7 +60,7 @@ class Store(Protocol):
             CannotStore: it cannot be read.
         """
 
-    def write(self, changes: Sequence[Persist]) -> None:
+    def write(self, changes: Sequence[Durable]) -> None:
         """Takes changes to keep, in ticket order; returns at once.
 
         Later `committed` is called on the loop's thread with the highest ticket that is safe, or

@@ -9,7 +9,7 @@ import random
 import string
 from collections.abc import Callable
 
-from askrd.core.effects import Close, Note, Persist, Rebind, Say
+from askrd.core.effects import Close, Note, Persist, Rebind, Record, Say
 from askrd.core.router import Router
 from askrd.core.session import Session
 from askrd.core.switchboard import Daemon
@@ -163,7 +163,7 @@ class MemoryDaemon:
                 match effect:
                     case Close():
                         closing.append(effect)
-                    case Persist():
+                    case Persist() | Record():
                         router.committed(effect.ticket, self._now_us())
                     case Note():
                         self.notes = [*self.notes[-_NOTES_MAX:], effect]

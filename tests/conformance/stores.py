@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from askrd.core.effects import Persist
+from askrd.core.effects import Durable, Persist, Record
 from askrd.core.state import Entry
 from askrd.store.data_directory import DataDirectory
 from askrd.store.database import Database
@@ -83,7 +83,7 @@ class Opened:
         self.store.close()
         return Opened(self.kind, self.directory)
 
-    def keep(self, *changes: Persist) -> None:
+    def keep(self, *changes: Durable) -> None:
         """Writes changes and returns when they are committed."""
         self.store.write(changes)
         self.until(changes[-1].ticket)
@@ -113,9 +113,29 @@ def change(
     return Persist(ticket, workspace, key or f"key/{ticket}", entry, ticket)
 
 
+def record(
+    ticket: int,
+    shelf: str = "jobs",
+    key: str = "",
+    value: bytes | None = b"1",
+    *,
+    workspace: str = "askr",
+) -> Record:
+    """Returns the record with that ticket; ``value`` None forgets it."""
+    return Record(ticket, workspace, shelf, key or str(ticket), value)
+
+
 def values_of(kept: Kept) -> dict[str, dict[str, bytes]]:
     """Returns what is kept: values by key, by workspace."""
     return {
         name: {key: entry.value for key, entry in workspace.rows}
+        for name, workspace in kept.workspaces.items()
+    }
+
+
+def records_of(kept: Kept) -> dict[str, dict[tuple[str, str], bytes]]:
+    """Returns what is kept beside the state: values by shelf and key, by workspace."""
+    return {
+        name: {(shelf, key): value for shelf, key, value in workspace.records}
         for name, workspace in kept.workspaces.items()
     }

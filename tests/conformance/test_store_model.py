@@ -1,45 +1,63 @@
-"""Every store against a dictionary: whatever is written, closed and opened again, they agree."""
+"""Every store against dictionaries: whatever is written, closed and opened again, they agree."""
 
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from tests.conformance.stores import MEMORY, SQLITE, Opened, change, values_of
+from askrd.core.effects import Durable
+from tests.conformance.stores import MEMORY, SQLITE, Opened, change, record, records_of, values_of
 
+Place = TypeVar("Place", str, tuple[str, str])
 KEYS = st.sampled_from(["a", "a/b", "b", "@agent/x", "long/" + "k" * 500])
 VALUES = st.none() | st.binary(max_size=64) | st.just(b"x" * 20_000)
 WORKSPACES = st.sampled_from(["askr", "other"])
-CHANGES = st.lists(st.tuples(WORKSPACES, KEYS, VALUES), min_size=1, max_size=80)
+SHELVES = st.just("") | st.sampled_from(["jobs", "log/news", "log/new", "retained"])
+CHANGES = st.lists(st.tuples(WORKSPACES, SHELVES, KEYS, VALUES), min_size=1, max_size=80)
+"""Where, on which shelf (none: it is an entry of the state), at which key, and what it becomes."""
+
+
+def put(model: dict[Place, bytes], place: Place, value: bytes | None) -> None:
+    if value is None:
+        model.pop(place, None)
+    else:
+        model[place] = value
+
+
+def filled(model: dict[str, dict[Place, bytes]]) -> dict[str, dict[Place, bytes]]:
+    """Returns the workspaces where something is."""
+    return {name: there for name, there in model.items() if there}
 
 
 class Comparison(RuleBasedStateMachine):
-    """Writes the same to both stores and to a dictionary per workspace."""
+    """Writes the same to both stores and to a dictionary per place."""
 
     def __init__(self) -> None:
         super().__init__()
         self.directory = Path(tempfile.mkdtemp(prefix="askr-store-"))
         self.durable = Opened(SQLITE, self.directory / "data")
         self.memory = Opened(MEMORY, self.directory)
-        self.model: dict[str, dict[str, bytes]] = {}
+        self.entries: dict[str, dict[str, bytes]] = {}
+        self.records: dict[str, dict[tuple[str, str], bytes]] = {}
         self.heads: dict[str, int] = {}
         self.ticket = 0
 
     @rule(wanted=CHANGES)
-    def write(self, wanted: list[tuple[str, str, bytes | None]]) -> None:
-        changes = []
-        for workspace, key, value in wanted:
+    def write(self, wanted: list[tuple[str, str, str, bytes | None]]) -> None:
+        changes: list[Durable] = []
+        for workspace, shelf, key, value in wanted:
             self.ticket += 1
-            changes.append(change(self.ticket, key, value, workspace=workspace))
-            entries = self.model.setdefault(workspace, {})
-            if value is None:
-                entries.pop(key, None)
+            if shelf:
+                changes.append(record(self.ticket, shelf, key, value, workspace=workspace))
+                put(self.records.setdefault(workspace, {}), (shelf, key), value)
             else:
-                entries[key] = value
-            self.heads[workspace] = self.ticket
+                changes.append(change(self.ticket, key, value, workspace=workspace))
+                put(self.entries.setdefault(workspace, {}), key, value)
+                self.heads[workspace] = self.ticket
         self.durable.store.write(changes)
         self.memory.store.write(changes)
 
@@ -47,9 +65,10 @@ class Comparison(RuleBasedStateMachine):
     def open_again(self) -> None:
         self.durable = self.durable.again()
         kept = self.durable.store.load()
-        assert values_of(kept) == self.model
+        assert filled(values_of(kept)) == filled(self.entries)
+        assert filled(records_of(kept)) == filled(self.records)
         heads = {name: workspace.head_rev for name, workspace in kept.workspaces.items()}
-        assert heads == self.heads
+        assert heads == {**dict.fromkeys(filled(self.records), 0), **self.heads}
 
     @invariant()
     def nothing_is_refused(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from askrd.core.effects import Close, Effect, Persist
+from askrd.core.effects import Close, Effect, Persist, Record
 from askrd.core.router import Router
 from askrd.core.session import Session
 from askrd.core.switchboard import Daemon
@@ -110,7 +110,7 @@ class Desk:
             effects = router.effects.copy()
             router.effects.clear()
             self.effects += effects
-            tickets = [effect.ticket for effect in effects if isinstance(effect, Persist)]
+            tickets = [effect.ticket for effect in effects if isinstance(effect, Persist | Record)]
             if tickets and self.is_stored:
                 router.committed(tickets[-1], self.now_us)
 

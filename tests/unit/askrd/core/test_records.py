@@ -1,0 +1,90 @@
+"""Holds how rows beside the state are kept: in their turn, and once more after a refusal."""
+
+from askrd.core import records
+from askrd.core.effects import Record
+from askrd.core.switchboard import Switchboard
+from askrd.wire.frames import Frame, Kind
+from tests.unit.askrd.core.desk import Desk
+
+
+class Told:
+    """A deed that says what came of it."""
+
+    def __init__(self, name: str, said: list[str]) -> None:
+        self.name = name
+        self.said = said
+
+    def done(self, board: Switchboard) -> None:
+        self.said.append(f"{self.name} done")
+
+    def undone(self, board: Switchboard, reason: str) -> None:
+        self.said.append(f"{self.name} undone: {reason}")
+
+
+def rows(desk: Desk) -> list[tuple[int, str, bytes | None]]:
+    return [(e.ticket, e.key, e.value) for e in desk.effects if isinstance(e, Record)]
+
+
+def test_a_deed_waits_for_its_row() -> None:
+    desk = Desk(is_stored=False)
+    board = desk.router.board
+    said: list[str] = []
+    space = board.workspace("askr")
+    records.keep(board, space, "jobs", "1", b"a", deed=Told("one", said))
+    records.in_turn(board, Told("two", said))
+    desk.settle()
+    assert rows(desk) == [(1, "1", b"a")]
+    assert said == []
+    desk.commit(1)
+    assert said == ["one done", "two done"]
+    records.in_turn(board, Told("three", said))
+    assert said[2:] == ["three done"], "nothing waits, so neither does it"
+
+
+def test_a_refusal_undoes_deeds_and_keeps_loose_rows_for_later() -> None:
+    desk = Desk(is_stored=False)
+    board = desk.router.board
+    said: list[str] = []
+    space = board.workspace("askr")
+    records.keep(board, space, "jobs", "1", b"old")
+    records.keep(board, space, "jobs", "2", b"b", deed=Told("two", said))
+    records.keep(board, space, "jobs", "1", b"new")
+    desk.settle()
+    desk.router.rejected("no room", desk.now_us)
+    assert said == ["two undone: no room"]
+    assert not board.gate.is_settled
+    desk.effects.clear()
+    records.keep(board, space, "jobs", "3", None)
+    desk.settle()
+    assert rows(desk) == [(4, "1", b"new"), (5, "3", None)]
+    desk.commit(5)
+    assert board.gate.is_settled
+
+
+def test_a_newer_row_wins_over_one_that_was_refused() -> None:
+    desk = Desk(is_stored=False)
+    board = desk.router.board
+    space = board.workspace("askr")
+    records.keep(board, space, "jobs", "1", b"old")
+    desk.settle()
+    desk.router.rejected("no room", desk.now_us)
+    desk.effects.clear()
+    records.keep(board, space, "jobs", "1", b"new")
+    desk.settle()
+    assert rows(desk)[-1][1:] == ("1", b"new")
+    desk.commit(board.gate.ticket)
+    assert board.gate.is_settled
+
+
+def test_the_id_of_a_request_is_in_use_until_its_deed() -> None:
+    desk = Desk(is_stored=False)
+    board = desk.router.board
+    said: list[str] = []
+    me = desk.join()
+    space = board.workspace("askr")
+    frame = Frame(kind=Kind.CALL, id=7)
+    one = Told("one", said)
+    records.keep(board, space, "jobs", "1", b"a", deed=one, session=me.session, frame=frame)
+    assert me.session.taken == {7}
+    desk.commit(1)
+    assert me.session.taken == set()

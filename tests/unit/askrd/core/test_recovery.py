@@ -1,0 +1,23 @@
+"""Holds how rows that a store kept find the tables they belong to."""
+
+import pytest
+
+from askrd.core import recovery
+from askrd.core.switchboard import Switchboard
+from askrd.core.workspace import Workspace
+from tests.unit.askrd.core.desk import Desk
+
+
+def test_each_shelf_has_its_taker_and_gets_the_rest_of_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken: list[tuple[str, str, bytes]] = []
+
+    def take(board: Switchboard, workspace: Workspace, key: str, value: bytes) -> None:
+        taken.append((workspace.name, key, value))
+
+    monkeypatch.setitem(recovery.SHELVES, "shelf", take)
+    desk = Desk()
+    kept = [("shelf", "a", b"1"), ("shelf/orders", "0001", b"2")]
+    desk.router.restore("askr", [], 0, desk.now_us, kept)
+    assert taken == [("askr", "a", b"1"), ("askr", "orders/0001", b"2")]
