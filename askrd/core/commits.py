@@ -57,14 +57,14 @@ def propose(
     """
     state, gate = workspace.state, board.gate
     before = state.head(key)
-    proposal = Proposal(workspace, key, entry, state.propose(key, entry), cause)
-    _schedule(board, workspace, key, entry)
+    proposal = Proposal(workspace, key, entry, state.propose(key, entry, before), cause)
+    if (entry is not None and entry.expires_ms) or len(board.expiry):
+        _schedule(board, workspace, key, entry)
     is_durable = entry is not None and not entry.owner
     if is_durable or (before is not None and not before.owner):
         _persist(board, workspace, key, entry if is_durable else None, proposal.rev)
         if not is_fast:
-            item = Gated(gate.ticket, session, frame, proposal, shows_value=shows_value)
-            park(board, item)
+            park(board, Gated(gate.ticket, session, frame, proposal, None, False, shows_value))
             return
         gate.follow(workspace.name, key)
     item = Gated(gate.awaited, session, frame, proposal, is_loose=True, shows_value=shows_value)
@@ -204,6 +204,9 @@ def _settle(board: Switchboard, item: Gated) -> None:
 
 def _answer(board: Switchboard, session: Session, item: Gated, change: Change) -> None:
     entry = change.entry
+    if entry is not None and not (item.shows_value or entry.expires_ms or entry.owner):
+        watchers.ok_plainly(board, session, item.frame, change.rev, change.ts_ms)
+        return
     if entry is None:
         options = EntryOptions(rev=change.rev, ts=change.ts_ms)
     else:

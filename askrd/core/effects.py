@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from askrd.core.session import Session
     from askrd.core.state import Entry
@@ -26,8 +28,7 @@ class Close:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Persist:
+class Persist(Struct, frozen=True, gc=False):
     """Make one state change durable, then call ``Router.committed`` with its ticket.
 
     Attributes:
@@ -45,8 +46,7 @@ class Persist:
     rev: int
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True, gc=False):
     """Keep one row beside the state, or forget it, then call ``Router.committed`` with its ticket.
 
     Attributes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import islice
 
 from askrd.core import commits, presence, watchers
@@ -20,6 +21,7 @@ from askrd.wire.codec import Raw
 from askrd.wire.errors import BadRequest, Forbidden, LimitExceeded, PayloadTooLarge
 from askrd.wire.frames import FLAG_OPTIONS, FLAG_SEALED, Coding, Frame
 from askrd.wire.limits import (
+    KEYS_CHECKED_MAX,
     STATE_BYTES_MAX,
     STATE_CHANGES_MAX,
     STATE_ENTRIES_MAX,
@@ -30,7 +32,6 @@ from askrd.wire.names import check_key, check_prefix, shown
 
 OPS = ("", "patch", "incr", "touch")
 """What a `put` may be."""
-_PLAINLY = PutOptions()
 
 # ── reading ───────────────────────────────────────────────────────────────────────────────────
 
@@ -116,18 +117,21 @@ def put(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     check_id(session, frame.id)
     check_flags(frame, allowed=FLAG_OPTIONS | FLAG_SEALED)
     _check_size(len(frame.payload))
-    options = _PLAINLY
-    if frame.options:
-        options = load(PutOptions, frame.options, "the options of put")
-        _check_put(frame, options)
+    key = _key_of(frame.name)
+    if not frame.options:
+        _write(board, session, frame, Write(key, frame.payload, frame.coding))
+        return
+    options = load(PutOptions, frame.options, "the options of put")
+    _check_put(frame, options)
+    owner = session.suffix if options.ephemeral else ""
     write = Write(
-        key=check_key(text_of(frame.name, "a key")),
-        value=frame.payload,
-        coding=frame.coding,
+        key,
+        frame.payload,
+        frame.coding,
         if_rev=options.if_rev,
         op=options.op,
         ttl_ms=options.ttl_ms,
-        owner=session.suffix if options.ephemeral else "",
+        owner=owner,
     )
     _write(board, session, frame, write, is_fast=options.fast)
 
@@ -137,9 +141,14 @@ def delete(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> Non
     check_id(session, frame.id)
     check_flags(frame, allowed=FLAG_OPTIONS)
     options = load(DelOptions, frame.options or b"{}", "the options of del")
-    key = check_key(text_of(frame.name, "a key"))
-    write = Write(key=key, value=None, coding=0, if_rev=options.if_rev)
+    write = Write(_key_of(frame.name), None, 0, if_rev=options.if_rev)
     _write(board, session, frame, write, is_fast=options.fast)
+
+
+@lru_cache(maxsize=KEYS_CHECKED_MAX)
+def _key_of(name: bytes) -> str:
+    """Returns the key a frame names; checking the same ones again and again would cost most of a put."""
+    return check_key(text_of(name, "a key"))
 
 
 def _check_put(frame: Frame, options: PutOptions) -> None:
@@ -165,15 +174,17 @@ def _check_size(size: int) -> None:
 
 
 def _write(
-    board: Switchboard, session: Session, frame: Frame, write: Write, *, is_fast: bool
+    board: Switchboard, session: Session, frame: Frame, write: Write, *, is_fast: bool = False
 ) -> None:
     if frame.ttl_ms:
         raise BadRequest("an entry's time to live is the option ttl_ms; send 0 in the header")
-    _check_owner(session, write.key)
+    key = write.key
+    if key[0] in "$@":
+        _check_owner(session, key)
     gate, workspace = board.gate, session.in_open_workspace
     gate.check_room()
     state = workspace.state
-    before = state.head(write.key)
+    before = state.head(key)
     after = decide(before, write, state.head_rev + 1, board.now_ms)
     if gate.unsaved:
         commits.save_again(board)
@@ -182,14 +193,16 @@ def _write(
         commits.acknowledge(board, session, frame, before, is_fast=is_fast, shows_value=shows_value)
         return
     if after is not None:
-        _check_size(len(after.value))
+        if after.value is not write.value:
+            _check_size(len(after.value))
         _check_room(state, before, after)
+    cause = "set" if after is not None else "del"
     commits.propose(
         board,
         workspace,
-        write.key,
+        key,
         after,
-        "set" if after is not None else "del",
+        cause,
         is_fast=is_fast,
         session=session,
         frame=frame,

@@ -76,12 +76,12 @@ class State:
         proposed = self._proposed.get(key)
         return self.entries.get(key) if proposed is None else proposed[1]
 
-    def propose(self, key: str, entry: Entry | None) -> int:
-        """Makes ``entry`` the head and returns its revision."""
-        self._count(key, self.head(key), entry)
-        self.head_rev += 1
-        self._proposed[key] = (self.head_rev, entry)
-        return self.head_rev
+    def propose(self, key: str, entry: Entry | None, before: Entry | None) -> int:
+        """Makes ``entry`` the head in place of ``before`` and returns its revision."""
+        self._count(key, before, entry)
+        self.head_rev = rev = self.head_rev + 1
+        self._proposed[key] = (rev, entry)
+        return rev
 
     def commit(self, key: str, entry: Entry | None, rev: int) -> None:
         """Makes a proposed change what everybody sees; revisions come in order."""
@@ -132,8 +132,11 @@ class State:
 
     def _count(self, key: str, before: Entry | None, after: Entry | None) -> None:
         """Takes in that the head of a key is another one."""
-        self.bytes += _size(key, after) - _size(key, before)
-        self.count += (after is not None) - (before is not None)
+        if before is None or after is None:
+            self.bytes += _size(key, after) - _size(key, before)
+            self.count += (after is not None) - (before is not None)
+        else:
+            self.bytes += len(after.value) - len(before.value)
         owner = before.owner if before is not None else ""
         heir = after.owner if after is not None else ""
         if owner == heir:

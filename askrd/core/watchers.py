@@ -10,9 +10,10 @@ from askrd.core.state import Entry
 from askrd.core.switchboard import Switchboard
 from askrd.core.wheel import NEVER_US
 from askrd.core.workspace import Workspace
+from askrd.wire import header
 from askrd.wire.bodies import EntryOptions, dump
 from askrd.wire.codec import encode
-from askrd.wire.frames import FLAG_KEPT, Frame, Kind
+from askrd.wire.frames import FLAG_KEPT, FLAG_OPTIONS, HEADER_REST_BYTES, SECTION, Frame, Kind
 from askrd.wire.names import prefix_matches
 
 OWN = "$askr"
@@ -44,6 +45,27 @@ def ok(
         board.send(session, answer)
     else:
         board.send_event(session, encode(answer))
+
+
+def ok_plainly(board: Switchboard, session: Session, frame: Frame, rev: int, ts_ms: int) -> None:
+    """Answers a write that changed an entry which stays: what `ok` says of most of them."""
+    options = b'{"rev":%d,"ts":%d,"changed":true}' % (rev, ts_ms)
+    name = frame.name
+    rest = name + SECTION.pack(len(options)) + options
+    size = len(rest)
+    ok = header.stamped(
+        HEADER_REST_BYTES + size,
+        Kind.OK,
+        len(name),
+        frame.id,
+        0,
+        FLAG_OPTIONS << 8,
+        b"",
+        rest,
+        0,
+        size,
+    )
+    board.put(session, ok)
 
 
 def about(board: Switchboard, workspace: Workspace, key: str, entry: Entry) -> EntryOptions:

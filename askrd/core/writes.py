@@ -40,49 +40,51 @@ def decide(entry: Entry | None, write: Write, next_rev: int, now_ms: int) -> Ent
         NotFound: there is nothing to delete or to touch.
         BadRequest: what is there cannot be patched or counted.
     """
-    _check_rev(entry, write)
+    if write.if_rev is not None:
+        _check_rev(entry, write, write.if_rev)
     if write.value is None or write.op == "touch":
         if entry is None:
             raise missing(write.key)
         if write.value is None:
             return None
-    value, coding = _value(entry, write)
-    expires_ms, ttl_ms = _life(entry, write, now_ms)
+    if write.op:
+        value, coding = _worked_out(entry, write, write.value)
+    else:
+        value, coding = write.value, write.coding
+    expires_ms, ttl_ms = _life(entry, write, now_ms) if write.op or write.ttl_ms else (0, 0)
     owner = write.owner
     if write.op and entry is not None and not owner:
         owner = entry.owner
-    if entry is not None and (value, coding, expires_ms, owner) == (
-        entry.value,
-        entry.coding,
-        entry.expires_ms,
-        entry.owner,
+    if (
+        entry is not None
+        and entry.value == value
+        and entry.coding == coding
+        and entry.expires_ms == expires_ms
+        and entry.owner == owner
     ):
         return entry
     return Entry(value, coding, next_rev, now_ms, expires_ms, owner, ttl_ms)
 
 
-def _check_rev(entry: Entry | None, write: Write) -> None:
+def _check_rev(entry: Entry | None, write: Write, if_rev: int) -> None:
     rev = entry.rev if entry is not None else 0
-    if write.if_rev is not None and write.if_rev != rev:
+    if if_rev != rev:
         there = f"it has rev {rev}" if rev else "it does not exist"
         raise Conflict(
-            f"{shown(write.key)} was not written: {there}, not rev {write.if_rev}. "
+            f"{shown(write.key)} was not written: {there}, not rev {if_rev}. "
             "Read it again and decide anew",
             details={"key": write.key, "rev": rev},
         )
 
 
-def _value(entry: Entry | None, write: Write) -> tuple[bytes, int]:
-    """The new value, and what its bytes are."""
-    assert write.value is not None
+def _worked_out(entry: Entry | None, write: Write, value: bytes) -> tuple[bytes, int]:
+    """The new value of an op, and what its bytes are."""
     there, coding = (entry.value, entry.coding) if entry is not None else (b"", 0)
     if write.op == "patch":
-        return merged(there, coding, write.value), Coding.JSON
+        return merged(there, coding, value), Coding.JSON
     if write.op == "incr":
-        return counted(there, coding, write.value, write.coding), Coding.JSON
-    if write.op == "touch":
-        return there, coding
-    return write.value, write.coding
+        return counted(there, coding, value, write.coding), Coding.JSON
+    return there, coding
 
 
 def _life(entry: Entry | None, write: Write, now_ms: int) -> tuple[int, int]:

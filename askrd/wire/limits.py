@@ -63,6 +63,8 @@ COMMANDS_COUNTED_MAX = 10_000
 """Commands per workspace with counters of their own; further ones share one."""
 SUBJECTS_CACHED_MAX = 10_000
 """Event subjects remembered per workspace."""
+KEYS_CHECKED_MAX = 10_000
+"""State keys that are remembered to be well formed."""
 ASKED_MAX = 10_000
 """Commands one session may have unanswered, cancelled ones included, before it gets no more."""
 WAITING_COMMANDS_MAX = 1_000
@@ -118,6 +120,21 @@ STATE_CHANGES_BYTES_MAX = 16 * MIB
 """Keys and values of the changes remembered per workspace together."""
 GATED_MAX = 10_000
 """State writes that wait for the store."""
+RECENT_EVENTS_MAX = 10_000
+"""Events of up to `RECENT_FRAME_BYTES` that a workspace remembers for `since_ms` and `after`."""
+RECENT_FRAME_BYTES = 4 * KIB
+"""What a small event is: its header without the stamp, name and payload together."""
+RECENT_LARGE_BYTES_MAX = 24 * MIB
+"""Larger events remembered per workspace together; with the small ones 64 MiB."""
+RECENT_MS = 10 * 60 * 1000
+"""How long an event is remembered."""
+RETAINED_MAX = 10_000
+"""Subjects per workspace whose last event is retained."""
+RETAINED_BYTES_MAX = 16 * MIB
+"""Retained events of a workspace together."""
+COLLECT_MS = 2_000
+"""How long answers to an event are waited for when its emitter does not say."""
+COLLECT_MS_MAX = 60_000
 GAP_SUBJECTS_MAX = 16
 """Subjects a `gap` names one by one."""
 FLUSH_BYTES = 4 * MIB

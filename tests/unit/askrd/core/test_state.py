@@ -8,7 +8,7 @@ from askrd.core.state import Entry, State
 def test_what_is_proposed_is_the_head_and_unseen() -> None:
     state = State()
     entry = Entry(b"1", 1, 1, 0)
-    assert state.propose("k", entry) == 1
+    assert state.propose("k", entry, state.head("k")) == 1
     assert state.head("k") is entry
     assert not state.entries
     assert state.is_kept
@@ -21,7 +21,7 @@ def test_a_committed_delete_does_not_hide_a_proposed_one() -> None:
     state = State()
     first, second = Entry(b"1", 1, 1, 0), Entry(b"2", 1, 3, 0)
     for entry in (first, None, second, None):
-        state.propose("k", entry)
+        state.propose("k", entry, state.head("k"))
     state.commit("k", first, 1)
     state.commit("k", None, 2)
     assert state.head("k") is None
@@ -34,10 +34,10 @@ def test_a_committed_delete_does_not_hide_a_proposed_one() -> None:
 def test_giving_up_forgets_what_nobody_has_seen() -> None:
     state = State(floor=10)
     kept = Entry(b"1", 1, 11, 0)
-    state.propose("k", kept)
+    state.propose("k", kept, state.head("k"))
     state.commit("k", kept, 11)
-    state.propose("k", None)
-    state.propose("new", Entry(b"123", 1, 13, 0))
+    state.propose("k", None, state.head("k"))
+    state.propose("new", Entry(b"123", 1, 13, 0), state.head("new"))
     state.give_up()
     assert state.head("k") is kept
     assert (state.rev, state.head_rev, state.bytes, state.count) == (11, 11, 2, 1)
@@ -47,7 +47,7 @@ def test_below_a_prefix_are_its_keys_in_order() -> None:
     state = State()
     for rev, key in enumerate(("ab", "a/c", "a", "a/b/c", "b"), 1):
         entry = Entry(b"", 0, rev, 0)
-        state.propose(key, entry)
+        state.propose(key, entry, state.head(key))
         state.commit(key, entry, rev)
     assert [key for key, _ in state.below("a")] == ["a", "a/b/c", "a/c"]
     assert [key for key, _ in state.below("a/")] == ["a/b/c", "a/c"]
@@ -60,7 +60,7 @@ def test_bytes_and_count_are_those_of_the_head(writes: list[tuple[str, bytes | N
     model: dict[str, bytes] = {}
     for key, value in writes:
         rev = state.head_rev + 1
-        state.propose(key, None if value is None else Entry(value, 1, rev, 0))
+        state.propose(key, None if value is None else Entry(value, 1, rev, 0), state.head(key))
         if value is None:
             model.pop(key, None)
         else:
