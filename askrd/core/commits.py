@@ -64,7 +64,7 @@ def propose(
     if is_durable or (before is not None and not before.owner):
         _persist(board, workspace, key, entry if is_durable else None, proposal.rev)
         if not is_fast:
-            park(board, Gated(gate.ticket, session, frame, proposal, None, False, shows_value))
+            park(board, Gated(gate.ticket, session, frame, proposal, shows_value=shows_value))
             return
         gate.follow(workspace.name, key)
     item = Gated(gate.awaited, session, frame, proposal, is_loose=True, shows_value=shows_value)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from askrd.core.state import Entry
+
 if TYPE_CHECKING:
     from askrd.core.session import Session
-    from askrd.core.state import Entry
     from askrd.wire.codec import Raw
 
 
@@ -28,7 +29,7 @@ class Close:
     reason: str
 
 
-class Persist(Struct, frozen=True, gc=False):
+class Persist(Struct, frozen=True, gc=False, array_like=True, tag="state"):
     """Make one state change durable, then call ``Router.committed`` with its ticket.
 
     Attributes:
@@ -46,7 +47,7 @@ class Persist(Struct, frozen=True, gc=False):
     rev: int
 
 
-class Record(Struct, frozen=True, gc=False):
+class Record(Struct, frozen=True, gc=False, array_like=True, tag="record"):
     """Keep one row beside the state, or forget it, then call ``Router.committed`` with its ticket.
 
     Attributes:

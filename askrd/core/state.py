@@ -14,7 +14,7 @@ from askrd.wire.errors import NotFound
 from askrd.wire.names import prefix_matches, shown
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True, array_like=True):
     """One key's value.
 
     Attributes:

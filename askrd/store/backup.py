@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from askrd.host import entropy
+from askrd.store import journal
 from askrd.store.data_directory import (
     DATABASE_NAME,
     CannotStore,
@@ -19,8 +20,8 @@ from askrd.store.data_directory import (
     give_to_owner,
     sync_directory,
 )
-from askrd.store.database import connect
-from askrd.store.schema import MIGRATIONS, upgrade, version_of
+from askrd.store.database import connect, transaction
+from askrd.store.schema import JOURNAL_VERSION, MIGRATIONS, upgrade, version_of
 
 REV_GAP_RESTORED = 1_000_000_000
 """How far revisions jump: what was given after the backup was taken is never given again."""
@@ -147,6 +148,9 @@ def _finish(draft: Path, *, is_new_life: bool = False) -> tuple[int, int]:
         (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
         if verdict != "ok":
             raise CannotStore(f"it is damaged ({verdict})")
+        if version_of(connection) >= JOURNAL_VERSION:
+            with transaction(connection):
+                journal.fold(connection)
         if is_new_life:
             upgrade(connection)
             connection.execute("UPDATE heads SET rev = rev + ?", (REV_GAP_RESTORED,))

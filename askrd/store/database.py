@@ -1,4 +1,4 @@
-"""The database file of a daemon: opened, read whole, and written one transaction per batch.
+"""The database file of a daemon: opened, read whole, and written one batch after the other.
 
 It is SQLite with a write-ahead log that is synced at every commit. Only one thread uses a
 `Database` at a time.
@@ -11,44 +11,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from askrd.core.effects import Durable, Persist, Record
-from askrd.core.state import Entry
+from askrd.core.effects import Durable
 from askrd.host import entropy
+from askrd.store import journal, tables
 from askrd.store.data_directory import (
     CannotStore,
     DataDirectory,
     create_private,
     sync_directory,
 )
+from askrd.store.journal import FOLD_BYTES, FOLD_CHANGES
 from askrd.store.schema import upgrade
 from askrd.store.store import Kept, KeptWorkspace
 
 REV_GAP = 1_000_000
 """How far revisions jump after a crash: what was answered `fast` and lost is never given again."""
 BUSY_TIMEOUT_S = 5.0
-ROWS_MAX = 64
-"""Rows of one statement: between statements the thread waits for the interpreter's lock."""
-PAGE_BYTES = 1024
-"""Small, because a batch of writes to keys all over writes a page for each of them."""
+PAGE_BYTES = 4096
 WAL_BYTES_KEPT = 16 * 1024 * 1024
 WAL_PAGES_MAX = WAL_BYTES_KEPT // PAGE_BYTES
-STATEMENTS_KEPT = 3 * ROWS_MAX + 16
-_PUT = "INSERT INTO entries VALUES "
-_PUT_ROW = "(?, ?, ?, ?, ?, ?, ?, ?)"
-_PUT_OVER = (
-    " ON CONFLICT (workspace, key) DO UPDATE SET rev = excluded.rev, ts_ms = excluded.ts_ms,"
-    " expires_ms = excluded.expires_ms, ttl_ms = excluded.ttl_ms, coding = excluded.coding,"
-    " value = excluded.value"
-)
-_DELETE = "DELETE FROM entries WHERE workspace = ? AND key = ?"
-_KEEP = "INSERT INTO records VALUES "
-_KEEP_ROW = "(?, ?, ?, ?)"
-_KEEP_OVER = " ON CONFLICT (workspace, shelf, key) DO UPDATE SET value = excluded.value"
-_FORGET = "DELETE FROM records WHERE workspace = ? AND shelf = ? AND key = ?"
-_HEAD = (
-    "INSERT INTO heads VALUES (?, ?)"
-    " ON CONFLICT (workspace) DO UPDATE SET rev = max(rev, excluded.rev)"
-)
 _META = "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 
@@ -69,6 +50,7 @@ class Database:
         """
         self.path = directory.database
         self._is_doubtful = self._has_refused = False
+        self._unfolded_bytes = 0
         with _explained(self.path):
             if not self.path.exists():
                 create_private(self.path)
@@ -77,6 +59,7 @@ class Database:
             try:
                 self.upgraded_from, _ = upgrade(self._connection)
                 self.daemon_id = self._begin()
+                self._unfolded_changes = sum(1 for _ in journal.unfolded(self._connection))
             except BaseException:
                 self._connection.close()
                 raise
@@ -99,28 +82,16 @@ class Database:
         """
         gap = REV_GAP if self._is_after_crash else 0
         with _explained(self.path):
-            workspaces = {
-                workspace: KeptWorkspace([], rev + gap)
-                for workspace, rev in self._connection.execute("SELECT workspace, rev FROM heads")
-            }
-            for (
-                workspace,
-                key,
-                rev,
-                ts_ms,
-                expires_ms,
-                ttl_ms,
-                coding,
-                value,
-            ) in self._connection.execute("SELECT * FROM entries ORDER BY workspace, key"):
-                entry = Entry(value, coding, rev, ts_ms, expires_ms, ttl_ms=ttl_ms)
-                workspaces[workspace].rows.append((key, entry))
-            for workspace, shelf, key, value in self._connection.execute(
-                "SELECT * FROM records ORDER BY workspace, shelf, key"
-            ):
-                kept = workspaces.setdefault(workspace, KeptWorkspace([], gap))
-                kept.records.append((shelf, key, value))
-        return Kept(workspaces)
+            spaces = tables.read(self._connection)
+            for change in journal.unfolded(self._connection):
+                spaces.setdefault(change.workspace, tables.Rows()).take(change)
+        kept: dict[str, KeptWorkspace] = {}
+        for name, rows in spaces.items():
+            if rows.head_rev or rows.records:
+                records = [(*place, value) for place, value in sorted(rows.records.items())]
+                entries = sorted(rows.entries.items())
+                kept[name] = KeptWorkspace(entries, rows.head_rev + gap, records)
+        return Kept(kept)
 
     def write(self, changes: Sequence[Durable]) -> None:
         """Makes changes durable, all of them or none.
@@ -135,14 +106,45 @@ class Database:
         """
         if self._is_doubtful:
             self._open_anew()
-        entries = [change for change in changes if isinstance(change, Persist)]
-        records = [change for change in changes if isinstance(change, Record)]
+        if self._unfolded_changes >= 2 * FOLD_CHANGES or self._unfolded_bytes >= 2 * FOLD_BYTES:
+            self.fold()
+        rows = journal.packed(changes)
+        with self._watched():
+            if len(rows) == 1:
+                journal.add(self._connection, rows)
+            else:
+                with self._transaction():
+                    journal.add(self._connection, rows)
+        self._unfolded_changes += len(changes)
+        self._unfolded_bytes += sum(map(len, rows))
+
+    @property
+    def is_unfolded(self) -> bool:
+        """Whether something is in the journal."""
+        return self._unfolded_changes > 0
+
+    @property
+    def is_fold_due(self) -> bool:
+        """Whether so much is in the journal that folding it should not wait."""
+        return self._unfolded_changes >= FOLD_CHANGES or self._unfolded_bytes >= FOLD_BYTES
+
+    def fold(self) -> None:
+        """Brings the journal into the tables.
+
+        Raises:
+            sqlite3.Error: it could not be; everything is in the journal as before.
+        """
+        if self._is_doubtful:
+            self._open_anew()
+        with self._watched(), self._transaction():
+            journal.fold(self._connection)
+        self._unfolded_changes = self._unfolded_bytes = 0
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Takes note of what the disk refuses."""
         try:
-            with self._transaction():
-                if entries:
-                    self._write_entries(entries)
-                if records:
-                    self._write_records(records)
+            yield
         except sqlite3.Error as exc:
             self._has_refused = True
             if exc.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR:
@@ -158,36 +160,12 @@ class Database:
             sqlite3.Error: the note could not be written; the file is closed nevertheless.
         """
         with closing(self._connection):
+            if self.is_unfolded:
+                with suppress(sqlite3.Error):
+                    self.fold()
             if not self._has_refused:
                 with self._transaction():
                     self._connection.execute(_META, ("is_open", "0"))
-
-    def _write_entries(self, changes: Sequence[Persist]) -> None:
-        newest = {(change.workspace, change.key): change.entry for change in changes}
-        rows = [(*place, *_columns(entry)) for place, entry in newest.items() if entry is not None]
-        self._put(rows, _PUT, _PUT_ROW, _PUT_OVER)
-        gone = [place for place, entry in newest.items() if entry is None]
-        if gone:
-            self._connection.executemany(_DELETE, gone)
-        heads = {change.workspace: change.rev for change in changes}
-        self._connection.executemany(_HEAD, heads.items())
-
-    def _write_records(self, changes: Sequence[Record]) -> None:
-        newest = {(change.workspace, change.shelf, change.key): change.value for change in changes}
-        rows = [(*place, value) for place, value in newest.items() if value is not None]
-        self._put(rows, _KEEP, _KEEP_ROW, _KEEP_OVER)
-        gone = [place for place, value in newest.items() if value is None]
-        if gone:
-            self._connection.executemany(_FORGET, gone)
-
-    def _put(
-        self, rows: Sequence[tuple[str | int | bytes, ...]], begin: str, row: str, over: str
-    ) -> None:
-        """Writes rows over those that are there, `ROWS_MAX` with each statement."""
-        for at in range(0, len(rows), ROWS_MAX):
-            some = rows[at : at + ROWS_MAX]
-            statement = begin + ", ".join([row] * len(some)) + over
-            self._connection.execute(statement, [value for given in some for value in given])
 
     def _open_anew(self) -> None:
         """Goes on over newly opened files, and writes over what a failed sync left in the log.
@@ -200,7 +178,7 @@ class Database:
         """
         fresh = connect(self.path)
         try:
-            with _transaction_of(fresh):
+            with transaction(fresh):
                 fresh.execute("UPDATE meta SET value = value + 1 WHERE name = 'repairs'")
         except BaseException:
             fresh.close()
@@ -211,7 +189,7 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _transaction_of(self._connection):
+        with transaction(self._connection):
             yield
 
 
@@ -231,7 +209,7 @@ def connect(path: Path, *, is_read: bool = False) -> sqlite3.Connection:
         timeout=BUSY_TIMEOUT_S,
         isolation_level=None,
         check_same_thread=False,
-        cached_statements=STATEMENTS_KEPT,
+        cached_statements=tables.STATEMENTS_KEPT,
     )
     try:
         if not is_read:
@@ -246,13 +224,9 @@ def connect(path: Path, *, is_read: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def _columns(entry: Entry) -> tuple[int | bytes, ...]:
-    times_ms = (entry.ts_ms, entry.expires_ms, entry.ttl_ms)
-    return (entry.rev, *times_ms, entry.coding, entry.value)
-
-
 @contextmanager
-def _transaction_of(connection: sqlite3.Connection) -> Iterator[None]:
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commits what happens within, or undoes it when that fails."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -23,6 +23,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (workspace, shelf, key)
         ) WITHOUT ROWID""",
     ),
+    ("CREATE TABLE journal (id INTEGER PRIMARY KEY, changes BLOB NOT NULL)",),
 )
 """What leads from each version to the next, the first from an empty file; never changed later.
 
@@ -30,8 +31,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 `schema_version`, `daemon` (its id), `is_open` (1 while a daemon has the file, so 1 at a start
 tells of a crash) and `repairs` (how often writing began anew after a disk error). `records`, since
 version 2, has what lies beside the state: retained events, logs, consumers, queues and jobs, each
-with a value that only the core reads.
+with a value that only the core reads. `journal`, since version 3, has what was written last and is
+not in the other tables yet, oldest first: `askrd.store.journal`.
 """
+
+JOURNAL_VERSION = 3
+"""The first version that has a journal."""
 
 
 def version_of(connection: sqlite3.Connection) -> int:

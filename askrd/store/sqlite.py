@@ -14,6 +14,8 @@ from askrd.store.database import Database
 from askrd.store.store import Kept, Later, Outcomes
 from askrd.wire.limits import GATED_MAX
 
+IDLE_S = 0.25
+"""Without writes for so long the journal is folded."""
 CLOSE_TIMEOUT_S = 10.0
 """How long a disk that does not answer may hold up the end of the daemon."""
 
@@ -110,7 +112,7 @@ class SqliteStore:
         era = 0
         goes_on = True
         while goes_on:
-            taken = [self._waiting.get()]
+            taken = [self._next()]
             while not self._waiting.empty():
                 try:
                     taken.append(self._waiting.get_nowait())
@@ -120,6 +122,27 @@ class SqliteStore:
             batch = [change for item in taken if item and item[0] == era for change in item[1]]
             if batch and not self._keep(batch):
                 era += 1
+            if self._database.is_fold_due:
+                self._fold()
+
+    def _next(self) -> tuple[int, Sequence[Durable]] | None:
+        """Waits for what comes next; after a moment without anything there is time to fold."""
+        while self._database.is_unfolded:
+            try:
+                return self._waiting.get(timeout=IDLE_S)
+            except Empty:
+                if not self._fold():
+                    break
+        return self._waiting.get()
+
+    def _fold(self) -> bool:
+        """Brings the journal into the tables and says whether that has worked; it may wait."""
+        try:
+            self._database.fold()
+        except sqlite3.Error as exc:
+            _log.warning("journal not folded", reason=_reason(exc))
+            return False
+        return True
 
     def _keep(self, batch: Sequence[Durable]) -> bool:
         """Writes a batch and says whether that has worked; so does it tell the loop."""

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from askrd.store.backup import REV_GAP_RESTORED, back_up, restore
 from askrd.store.data_directory import CannotStore, DataDirectory
 from askrd.store.database import REV_GAP, Database
-from tests.conformance.stores import change, values_of
+from askrd.store.schema import MIGRATIONS, version_of
+from tests.conformance.stores import change, record, records_of, values_of
+from tests.unit.askrd.store.test_schema import VERSION_1
 
 
 def opened(path: Path) -> Database:
@@ -28,9 +31,9 @@ def values_in(path: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A data directory with two entries, which nobody has open."""
+    """A data directory with two entries and a record, which nobody has open."""
     database = opened(tmp_path / "data")
-    database.write([change(1, "a", b"1"), change(2, "b", b"2")])
+    database.write([change(1, "a", b"1"), change(2, "b", b"2"), record(3, "jobs", "1", b"job")])
     database.close()
     return tmp_path / "data"
 
@@ -41,6 +44,7 @@ def test_a_backup_is_one_private_file_with_everything(data: Path, tmp_path: Path
     assert copy.facts == {
         "file": str(file),
         "entries": 2,
+        "records": 1,
         "bytes": file.stat().st_size,
         "replaced": None,
     }
@@ -66,13 +70,36 @@ def test_a_backup_is_restored_with_its_entries_and_a_life_of_its_own(
 ) -> None:
     back_up(data, tmp_path / "backup")
     copy = restore(tmp_path / "backup", tmp_path / "new")
-    assert (copy.entries, copy.file, copy.replaced) == (2, tmp_path / "new" / "askr.db", None)
+    assert (copy.entries, copy.records, copy.replaced) == (2, 1, None)
+    assert copy.file == tmp_path / "new" / "askr.db"
     first, second = opened(data), opened(tmp_path / "new")
     assert values_of(second.load()) == values_of(first.load()) == {"askr": {"a": b"1", "b": b"2"}}
-    assert second.load().workspaces["askr"].head_rev == 2 + REV_GAP_RESTORED
+    (workspace,) = second.load().workspaces.values()
+    assert (workspace.head_rev, workspace.records) == (
+        2 + REV_GAP_RESTORED,
+        [("jobs", "1", b"job")],
+    )
     assert first.daemon_id != second.daemon_id
     first.close()
     second.close()
+
+
+def test_a_backup_of_version_1_is_made_and_restored_as_the_newest(tmp_path: Path) -> None:
+    source = tmp_path / "data" / "askr.db"
+    source.parent.mkdir(mode=0o700)
+    made = sqlite3.connect(source)
+    made.executescript(VERSION_1)
+    made.close()
+    copy = back_up(source.parent, tmp_path / "backup")
+    assert (copy.entries, copy.records) == (1, 0)
+    with closing(sqlite3.connect(tmp_path / "backup")) as backup:
+        assert version_of(backup) == 1
+    assert restore(tmp_path / "backup", tmp_path / "new").records == 0
+    database = opened(tmp_path / "new")
+    assert database.upgraded_from == len(MIGRATIONS)
+    assert values_of(database.load()) == {"askr": {"k": b'"value"'}}
+    assert records_of(database.load()) == {"askr": {}}
+    database.close()
 
 
 def test_a_backup_of_a_running_daemon_counts_as_one_of_a_crash(tmp_path: Path) -> None:
@@ -98,7 +125,7 @@ def test_what_is_replaced_is_kept_with_its_log(data: Path, tmp_path: Path) -> No
     crashed = opened(data)
     crashed.write([change(3, "later", b"3")])
     reader = sqlite3.connect(data / "askr.db")  # with it open, the log stays when writing ends
-    assert reader.execute("SELECT count(*) FROM entries").fetchone() == (3,)
+    assert reader.execute("SELECT count(*) FROM journal").fetchone() == (1,)
     crashed.close()
     assert (data / "askr.db-wal").stat().st_size > 0
     copy = restore(tmp_path / "backup", data, is_forced=True)

@@ -10,7 +10,8 @@ import pytest
 
 from askrd.store.data_directory import CannotStore, DataDirectory
 from askrd.store.database import PAGE_BYTES, REV_GAP, Database
-from tests.conformance.stores import change, values_of
+from askrd.store.store import Kept
+from tests.conformance.stores import change, record, records_of, values_of
 
 FRAME_BYTES = 24 + PAGE_BYTES
 
@@ -27,15 +28,20 @@ def database(tmp_path: Path) -> Iterator[Database]:
     made.close()
 
 
-def reopened(files: Path) -> tuple[dict[str, bytes], int]:
-    """Opens the files as a daemon would after a crash: values, and the head it goes on from."""
+def kept_in(files: Path) -> Kept:
+    """Opens the files as a daemon would after a crash, and returns what they hold."""
     database = opened(files)
     try:
         (verdict,) = database._connection.execute("PRAGMA integrity_check").fetchone()
         assert verdict == "ok"
-        kept = database.load()
+        return database.load()
     finally:
         database.close()
+
+
+def reopened(files: Path) -> tuple[dict[str, bytes], int]:
+    """Returns what is there after a crash: values, and the head that is gone on from."""
+    kept = kept_in(files)
     if "askr" not in kept.workspaces:
         return {}, 0
     return values_of(kept)["askr"], kept.workspaces["askr"].head_rev
@@ -86,6 +92,74 @@ def test_a_crash_at_any_byte_of_the_log_leaves_whole_batches(
         crashed = copied(database.path.parent, tmp_path / f"cut-{cut}", wal_bytes=cut)
         whole = sum(size <= cut for size in sizes) - 1
         assert reopened(crashed)[0] == states[whole], f"cut at {cut} of {sizes}"
+
+
+def test_a_crash_after_any_commit_loses_no_record(database: Database, tmp_path: Path) -> None:
+    model: dict[tuple[str, str], bytes] = {}
+    for ticket in range(1, 31):
+        shelf, key, value = f"log/{ticket % 3}", f"{ticket % 7:016x}", b"x" * (ticket * 97)
+        if ticket % 4 == 0:
+            model.pop((shelf, key), None)
+            database.write([record(ticket, shelf, key, None)])
+        else:
+            model[shelf, key] = value
+            database.write([record(ticket, shelf, key, value)])
+        crashed = kept_in(copied(database.path.parent, tmp_path / f"crash-{ticket}"))
+        assert records_of(crashed).get("askr", {}) == model
+
+
+def test_a_crash_at_any_byte_of_the_log_parts_no_entry_from_its_record(
+    database: Database, tmp_path: Path
+) -> None:
+    """An entry, a record and one forgotten in one batch: all of it is there, or nothing."""
+    wal = database.path.with_name("askr.db-wal")
+    sizes = [wal.stat().st_size]
+    for batch in range(1, 6):
+        value = bytes([batch]) * 2000
+        database.write(
+            [
+                change(batch, "entry", value),
+                record(batch, "jobs", str(batch), value),
+                record(batch, "jobs", str(batch - 1), None),
+            ]
+        )
+        sizes.append(wal.stat().st_size)
+    for cut in sorted({*sizes, *range(sizes[0], sizes[-1], FRAME_BYTES // 2)}):
+        kept = kept_in(copied(database.path.parent, tmp_path / f"cut-{cut}", wal_bytes=cut))
+        whole = sum(size <= cut for size in sizes) - 1
+        value = bytes([whole]) * 2000
+        entries, records = {"entry": value}, {("jobs", str(whole)): value}
+        found = values_of(kept).get("askr", {}), records_of(kept).get("askr", {})
+        assert found == ((entries, records) if whole else ({}, {})), f"cut at {cut} of {sizes}"
+
+
+def test_of_several_changes_of_one_record_the_last_one_counts(database: Database) -> None:
+    steps: list[bytes | None] = [b"1", None, b"3"]
+    database.write([record(at, "jobs", "1", value) for at, value in enumerate(steps, start=1)])
+    assert records_of(database.load()) == {"askr": {("jobs", "1"): b"3"}}
+    database.write([record(4, "jobs", "1", b"4"), record(5, "jobs", "1", None)])
+    assert database.load().workspaces == {}
+
+
+def test_a_workspace_of_records_alone_gives_no_revision_twice_after_a_crash(
+    database: Database, tmp_path: Path
+) -> None:
+    database.write([record(1)])
+    crashed = kept_in(copied(database.path.parent, tmp_path / "crash"))
+    assert crashed.workspaces["askr"].head_rev == REV_GAP
+
+
+def test_a_full_disk_refuses_entries_and_records_of_a_batch_alike(database: Database) -> None:
+    database.write([record(1, "jobs", "before")])
+    (pages,) = database._connection.execute("PRAGMA page_count").fetchone()
+    database._connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        database.write([change(2, "small"), record(3, "jobs", "large", b"x" * 100_000)])
+    kept = database.load()
+    assert (values_of(kept), records_of(kept)) == (
+        {"askr": {}},
+        {"askr": {("jobs", "before"): b"1"}},
+    )
 
 
 def test_of_several_changes_of_one_key_the_last_one_counts(database: Database) -> None:
