@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from askrd.host import entropy
-from askrd.store import journal
+from askrd.store import journal, tables
 from askrd.store.data_directory import (
     DATABASE_NAME,
     CannotStore,
@@ -149,8 +149,10 @@ def _finish(draft: Path, *, is_new_life: bool = False) -> tuple[int, int]:
         if verdict != "ok":
             raise CannotStore(f"it is damaged ({verdict})")
         if version_of(connection) >= JOURNAL_VERSION:
+            newest: tables.Newest = {}
+            tables.gather(newest, journal.unfolded(connection))
             with transaction(connection):
-                journal.fold(connection)
+                journal.fold(connection, newest)
         if is_new_life:
             upgrade(connection)
             connection.execute("UPDATE heads SET rev = rev + ?", (REV_GAP_RESTORED,))

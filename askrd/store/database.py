@@ -20,7 +20,7 @@ from askrd.store.data_directory import (
     create_private,
     sync_directory,
 )
-from askrd.store.journal import FOLD_BYTES, FOLD_CHANGES
+from askrd.store.journal import FOLD_BYTES, FOLD_ROWS
 from askrd.store.schema import upgrade
 from askrd.store.store import Kept, KeptWorkspace
 
@@ -50,6 +50,7 @@ class Database:
         """
         self.path = directory.database
         self._is_doubtful = self._has_refused = False
+        self._newest: tables.Newest = {}
         self._unfolded_bytes = 0
         with _explained(self.path):
             if not self.path.exists():
@@ -59,7 +60,8 @@ class Database:
             try:
                 self.upgraded_from, _ = upgrade(self._connection)
                 self.daemon_id = self._begin()
-                self._unfolded_changes = sum(1 for _ in journal.unfolded(self._connection))
+                tables.gather(self._newest, journal.unfolded(self._connection))
+                self._unfolded_bytes = journal.size(self._connection)
             except BaseException:
                 self._connection.close()
                 raise
@@ -106,7 +108,7 @@ class Database:
         """
         if self._is_doubtful:
             self._open_anew()
-        if self._unfolded_changes >= 2 * FOLD_CHANGES or self._unfolded_bytes >= 2 * FOLD_BYTES:
+        if len(self._newest) >= 2 * FOLD_ROWS or self._unfolded_bytes >= 2 * FOLD_BYTES:
             self.fold()
         rows = journal.packed(changes)
         with self._watched():
@@ -115,18 +117,18 @@ class Database:
             else:
                 with self._transaction():
                     journal.add(self._connection, rows)
-        self._unfolded_changes += len(changes)
         self._unfolded_bytes += sum(map(len, rows))
+        tables.gather(self._newest, changes)
 
     @property
     def is_unfolded(self) -> bool:
         """Whether something is in the journal."""
-        return self._unfolded_changes > 0
+        return self._unfolded_bytes > 0
 
     @property
     def is_fold_due(self) -> bool:
         """Whether so much is in the journal that folding it should not wait."""
-        return self._unfolded_changes >= FOLD_CHANGES or self._unfolded_bytes >= FOLD_BYTES
+        return len(self._newest) >= FOLD_ROWS or self._unfolded_bytes >= FOLD_BYTES
 
     def fold(self) -> None:
         """Brings the journal into the tables.
@@ -137,8 +139,9 @@ class Database:
         if self._is_doubtful:
             self._open_anew()
         with self._watched(), self._transaction():
-            journal.fold(self._connection)
-        self._unfolded_changes = self._unfolded_bytes = 0
+            journal.fold(self._connection, self._newest)
+        self._newest = {}
+        self._unfolded_bytes = 0
 
     @contextmanager
     def _watched(self) -> Iterator[None]:

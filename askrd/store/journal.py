@@ -12,17 +12,18 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from askrd.core.effects import Durable
-from askrd.store.tables import write_newest
+from askrd.store.tables import Newest, write_newest
 from askrd.wire.limits import MIB
 
-FOLD_CHANGES = 8_192
-"""So many changes are folded even while others wait: a few tens of milliseconds."""
+FOLD_ROWS = 8_192
+"""So many entries and records are folded even while others wait: a few tens of milliseconds."""
 FOLD_BYTES = 16 * MIB
-"""The same for their size."""
+"""A journal of this size is folded, however few entries it is about."""
 ROW_BYTES = 4 * MIB
 """A batch is put into rows of about this size."""
 _ADD = "INSERT INTO journal (changes) VALUES (?)"
 _ALL = "SELECT changes FROM journal ORDER BY id"
+_SIZE = "SELECT sum(length(changes)) FROM journal"
 _CLEAR = "DELETE FROM journal"
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -59,12 +60,25 @@ def unfolded(connection: sqlite3.Connection) -> Iterator[Durable]:
         yield from _DECODER.decode(row)
 
 
-def fold(connection: sqlite3.Connection) -> None:
+def size(connection: sqlite3.Connection) -> int:
+    """Returns how many bytes the rows of the journal have.
+
+    Raises:
+        sqlite3.Error: they cannot be read.
+    """
+    (size_bytes,) = connection.execute(_SIZE).fetchone()
+    return int(size_bytes or 0)
+
+
+def fold(connection: sqlite3.Connection, newest: Newest) -> None:
     """Brings the journal into the tables, within the transaction that is open.
+
+    Args:
+        connection: to the database.
+        newest: what the changes in the journal come to.
 
     Raises:
         sqlite3.Error: the transaction is to be rolled back; the journal is as it was.
-        msgspec.MsgspecError: the same; a row is none that this version wrote.
     """
-    write_newest(connection, list(unfolded(connection)))
+    write_newest(connection, newest)
     connection.execute(_CLEAR)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from askrd.core.effects import Durable, Persist, Record
 from askrd.core.state import Entry
@@ -74,12 +74,26 @@ def read(connection: sqlite3.Connection) -> dict[str, Rows]:
     return spaces
 
 
-def write_newest(connection: sqlite3.Connection, changes: Sequence[Durable]) -> None:
-    """Writes what entries and records are after ``changes``, in the transaction that is open.
+Newest = dict[tuple[str, ...], Durable]
+"""What changes come to: the last one by workspace and key, or by workspace, shelf and key."""
+
+
+def gather(newest: Newest, changes: Iterable[Durable]) -> None:
+    """Takes further changes in, in their order."""
+    for change in changes:
+        if isinstance(change, Persist):
+            newest[change.workspace, change.key] = change
+        else:
+            newest[change.workspace, change.shelf, change.key] = change
+
+
+def write_newest(connection: sqlite3.Connection, newest: Newest) -> None:
+    """Writes what entries and records are now, in the transaction that is open.
 
     Raises:
         sqlite3.Error: the transaction is to be rolled back.
     """
+    changes = newest.values()
     entries = [change for change in changes if isinstance(change, Persist)]
     if entries:
         _write_entries(connection, entries)
@@ -89,12 +103,14 @@ def write_newest(connection: sqlite3.Connection, changes: Sequence[Durable]) -> 
 
 
 def _write_entries(connection: sqlite3.Connection, changes: Sequence[Persist]) -> None:
-    newest = {(change.workspace, change.key): change.entry for change in changes}
     rows = [
-        (*place, *_columns(entry)) for place, entry in sorted(newest.items()) if entry is not None
+        (change.workspace, change.key, *_columns(change.entry))
+        for change in changes
+        if change.entry is not None
     ]
+    rows.sort()
     _put(connection, rows, _PUT, _PUT_ROW, _PUT_OVER)
-    gone = [place for place, entry in newest.items() if entry is None]
+    gone = [(change.workspace, change.key) for change in changes if change.entry is None]
     if gone:
         connection.executemany(_DELETE, gone)
     heads: dict[str, int] = {}
@@ -104,10 +120,14 @@ def _write_entries(connection: sqlite3.Connection, changes: Sequence[Persist]) -
 
 
 def _write_records(connection: sqlite3.Connection, changes: Sequence[Record]) -> None:
-    newest = {(change.workspace, change.shelf, change.key): change.value for change in changes}
-    rows = [(*place, value) for place, value in sorted(newest.items()) if value is not None]
+    rows = [
+        (change.workspace, change.shelf, change.key, change.value)
+        for change in changes
+        if change.value is not None
+    ]
+    rows.sort()
     _put(connection, rows, _KEEP, _KEEP_ROW, _KEEP_OVER)
-    gone = [place for place, value in newest.items() if value is None]
+    gone = [(each.workspace, each.shelf, each.key) for each in changes if each.value is None]
     if gone:
         connection.executemany(_FORGET, gone)
 

@@ -104,7 +104,7 @@ def test_a_very_large_batch_becomes_several_rows_and_one_commit(
 def test_so_much_may_wait_that_folding_comes_first(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("askrd.store.database.FOLD_CHANGES", 3)
+    monkeypatch.setattr("askrd.store.database.FOLD_ROWS", 3)
     for ticket in range(1, 7):
         assert database.is_fold_due == (ticket > 3)
         database.write([change(ticket)])

@@ -31,7 +31,9 @@ def test_the_disk_agrees_with_memory(first: list[Step], second: list[Step]) -> N
     upgrade(connection)
     changes = made([*first, *second])
     for batch in (changes[: len(first)], changes[len(first) :]):
-        tables.write_newest(connection, batch)
+        newest: tables.Newest = {}
+        tables.gather(newest, batch)
+        tables.write_newest(connection, newest)
     rows = tables.Rows()
     for each in changes:
         rows.take(each)
