@@ -25,7 +25,7 @@ help:
 	@echo 'make bench   measure the relay           make bench ARGS="--json"'
 	@echo 'make bench-peers  the same beside nats, redis, mosquitto and crossbar, where they are installed'
 	@echo 'make bench-growth   cost beside many connections, subscriptions and services'
-	@echo 'make bench-state    durable writes beside redis, where it is installed'
+	@echo 'make bench-state    durable writes, watchers, jobs and starts beside redis, where it is installed'
 	@echo 'make bench-tax      what each check costs on the hot path'
 	@echo 'make bench-history  the latest figures     make bench-history ARGS="add --label TEXT" adds'
 	@echo 'make clean   remove the environment and everything generated'

@@ -14,6 +14,7 @@ from typing import Any
 from askr_cli import grammar
 from askr_cli.exits import Usage
 from askr_cli.help_topics import TOPICS
+from askr_cli.job_states import JobState
 from askr_cli.known_names import (
     KnownNames,
     file_of,
@@ -25,7 +26,7 @@ from askr_cli.known_names import (
 from askr_cli.profile import Options
 from askr_cli.shell.choices import instance_addresses, payload_choices
 from askr_cli.shell.line import Typing, Word
-from askr_cli.shell.live_names import LiveCommand, LiveNames
+from askr_cli.shell.live_names import LiveCommand, LiveNames, job_names, log_names
 from askr_cli.terminal import Terminal, connect
 from askr_cli.verbs import GROUPS, verb_of
 from askrd.wire.errors import AskrError
@@ -35,6 +36,14 @@ _VALUE_FLAGS = {"--url": "url", "--workspace": "workspace", "-w": "workspace"}
 _PAYLOADS = {"[PAYLOAD]...", "[VALUE]..."}
 _FILE_ITEM = re.compile(r"[^=@]+:?=@")
 ATTEMPT_S = 0.2
+JOBS_MAX = 100
+_FIXED: dict[str, Sequence[str]] = {
+    "bash|zsh|fish": ("bash", "zsh", "fish"),
+    "install": ("install",),
+    "STATE": list(JobState),
+    "first|new|SEQ": ("first", "new"),
+}
+"""Words for a place where only a few things can stand, and those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +192,10 @@ def _place(parameters: Sequence[Any], words: Sequence[str]) -> str:
 
 def _names(terminal: Terminal, metavar: str, words: Sequence[str]) -> list[Candidate]:
     kind = metavar.strip("[].")
-    if kind in {"bash|zsh|fish", "install"}:
-        return [Candidate(word) for word in kind.split("|")]
+    if kind in _FIXED:
+        return [Candidate(word) for word in _FIXED[kind]]
+    if kind in {"LOG", "JOB"}:
+        return _kept(terminal, kind, words)
     if kind not in {"TARGET", "EVENT", "PATTERN", "KEY", "PREFIX", "SERVICE", "ID"}:
         return []
     names = _live(terminal, words)
@@ -201,6 +212,22 @@ def _names(terminal: Terminal, metavar: str, words: Sequence[str]) -> list[Candi
         case _:
             found = names.services
     return [Candidate(name) for name in found if _PLAIN.fullmatch(name)]
+
+
+def _kept(terminal: Terminal, kind: str, words: Sequence[str]) -> list[Candidate]:
+    """Durable logs, or the newest jobs: they change too often to be remembered."""
+    hurried = partial(connect, name="completion", patience_s=ATTEMPT_S)
+    try:
+        with terminal.with_options(_options(words), connect=hurried) as place:
+            client = place.client()
+            if kind == "LOG":
+                found = log_names(client.send("$askr.logs.list", timeout=ATTEMPT_S))
+            else:
+                body = {"limit": JOBS_MAX}
+                found = job_names(client.send("$askr.jobs.list", body, timeout=ATTEMPT_S))
+    except (AskrError, Usage):
+        return []
+    return [Candidate(name, about) for name, about in found.items() if _PLAIN.fullmatch(name)]
 
 
 def _bare(names: KnownNames) -> list[str]:

@@ -7,7 +7,8 @@ from askrd.wire.limits import TTL_MS_MAX
 from askrd.wire.names import shown
 
 _DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|s|m|h)?")
-_UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
+_SPAN = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)?")
+_UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def duration_ms(text: str | int) -> int:
@@ -34,6 +35,37 @@ def duration_ms(text: str | int) -> int:
     if milliseconds > TTL_MS_MAX:
         raise Usage(f"{shown(text)} is too long: the longest duration is 1193h")
     return milliseconds
+
+
+def span_ms(text: str | int) -> int:
+    """Reads how long something is kept: a duration that may have days, or 0 for no limit.
+
+    Args:
+        text: a number with `ms`, `s`, `m`, `h` or `d`; without a unit it is seconds. What is a
+            number already (an option's default) is milliseconds.
+
+    Returns:
+        Milliseconds, rounded up; 0 = no limit.
+
+    Raises:
+        Usage: it is none of those.
+    """
+    if isinstance(text, int):
+        return text
+    match = _SPAN.fullmatch(text.strip())
+    if match is None:
+        raise Usage(f"{shown(text)} is no time to keep: write 7d, 12h or 30m; 0 is no limit")
+    return -int(-(float(match[1]) * _UNIT_MS[match[2] or "s"]) // 1)
+
+
+def span_text(milliseconds: int) -> str:
+    """Returns how long something is kept, for people: `7 d`, `12 h`, `no limit`."""
+    day_ms = _UNIT_MS["d"]
+    if not milliseconds:
+        return "no limit"
+    if milliseconds < day_ms:
+        return duration_text(milliseconds)
+    return f"{milliseconds / day_ms:.1f}".removesuffix(".0") + " d"
 
 
 def duration_text(milliseconds: float) -> str:

@@ -16,7 +16,8 @@ from askr_cli.durations import duration_ms
 from askr_cli.exits import Usage
 from askr_cli.profile import Options
 from askr_cli.terminal import Terminal
-from askr_cli.verbs import GROUPS, VERBS, Verb, verb_of
+from askr_cli.verb import Verb
+from askr_cli.verbs import DEFAULTS, GROUPS, VERBS, verb_of
 from askrd.wire.names import nearest, shown
 
 LINE_CHARS = 100
@@ -121,6 +122,14 @@ class VerbGroup(TyperGroup):
 
     prefix = ""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Reads the options before the verb; a group may mean a verb when none is named."""
+        default = DEFAULTS.get(self.prefix)
+        said = {"--help", "-h", *self.list_commands(ctx)} & set(args)
+        if default and not said and (not args or args[0].startswith("-")):
+            args = [default, *args]
+        return list(super().parse_args(ctx, args))
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Returns the words that may follow, in the order of the table."""
         return words_after(self.prefix)
@@ -158,6 +167,9 @@ class VerbGroup(TyperGroup):
         self._format_examples(formatter)
         self.format_usage(ctx, formatter)
         if self.prefix:
+            if default := DEFAULTS.get(self.prefix):
+                name = f"askr {self.prefix}"
+                formatter.write(f"\n{name} alone is {name} {default}\n")
             formatter.write(f"\n{_SHARED_LINE}\n")
             formatter.write(f"More on one verb: askr help {self.prefix} {words[0]}\n")
             return
@@ -319,10 +331,11 @@ def options_of(ctx: Any) -> Options:
 
 
 def _unknown(name: str, words: list[str]) -> str:
-    last = name.rpartition(" ")[2]
+    group, _, last = name.rpartition(" ")
     close = nearest(last, words)
     hint = f" Did you mean: {close[0]}?" if close else ""
-    return f"there is no verb {shown(name)} in this version.{hint}  (askr help)"
+    page = f"askr help {group}".rstrip()
+    return f"there is no verb {shown(name)} in this version.{hint}  ({page})"
 
 
 def _titled(verb: Verb) -> str:

@@ -25,6 +25,7 @@ TOPICS = (
     Topic("options", "the options that every verb has"),
     Topic("addresses", "how commands are addressed: one instance, some, or all"),
     Topic("programs", "how askr expose and askr on run programs"),
+    Topic("keeping", "what is kept for those who come later, and for how long"),
 )
 """Every page, in the order of `askr help`."""
 
@@ -58,6 +59,22 @@ PROGRAMS = (
 )
 """What holds for the programs that askr runs."""
 
+KEEPING = (
+    (
+        "listen PATTERN",
+        "nothing: what is told from now on; who reads too slowly is told of the gap",
+    ),
+    ("listen --since 10m", "the recent past, in memory: up to 10 minutes, 10 000 events, 64 MiB"),
+    ("emit --retain", "the last event of each name; listen --retained has it first"),
+    ("listen --group G", "nothing: each event goes to one member of the group that is there"),
+    ("listen --log L", "a durable log, made by askr logs create: read again, then followed"),
+    ("... --consumer C", "the log remembers how far C is; it moves when an event is delivered"),
+    ("... --consumer C --ack", "it moves when an event is acked; what is not acked comes again"),
+    ("send to a queue", "a job: kept until it is done, tried again when it fails; askr jobs"),
+    ("state set", "the last value of a key, with its history"),
+)
+"""What is kept of what is said, by how it is said or heard."""
+
 
 def page(name: str) -> str | None:
     """Returns the page called ``name``, or None."""
@@ -79,6 +96,7 @@ _ROWS: dict[str, Callable[[], Sequence[tuple[str, str]]]] = {
     "options": grammar.shared_options,
     "addresses": lambda: ADDRESSES,
     "programs": lambda: PROGRAMS,
+    "keeping": lambda: KEEPING,
 }
 _MORE = {
     "exits": (
@@ -100,5 +118,11 @@ _MORE = {
         "{name} inside a line for sh -c would run what the payload says: it is refused.",
         "A value that begins with - may look like an option: write -- before {name}.",
         "What a program has started ends with it. Only SIGKILL to askr itself leaves it behind.",
+    ),
+    "keeping": (
+        "",
+        "What is kept outlives the daemon when it has a data directory: askrd serve --data DIR.",
+        "The recent past alone is in memory. An event that nobody acks is given up after some",
+        "deliveries and told as $askr.dead.LOG; a job that nobody does as $askr.dead.COMMAND.",
     ),
 }

@@ -23,6 +23,7 @@ _TOKEN = re.compile(
     r"|(?P<number>-?\d[\d.eE+-]*)"
     r"|(?P<word>true|false|null)"
 )
+_DAEMONS_OWN = re.compile(r"\$askr\.(jobs|logs)\.(list|show|cancel|purge|create)\b")
 _NEXT_STEPS: dict[str, str] = {
     ErrorCode.COMMAND_UNKNOWN: "askr services",
     ErrorCode.SERVICE_UNKNOWN: "askr services",
@@ -67,6 +68,11 @@ def clock(ts_ms: int) -> str:
 def date_and_clock(ts_ms: int) -> str:
     """Returns date and time of day, in the local time zone."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ts_ms / 1000))
+
+
+def today() -> str:
+    """Returns the date in the local time zone, as `date_and_clock` begins."""
+    return time.strftime("%Y-%m-%d")
 
 
 def peer_text(service: str, instance: str) -> str:
@@ -116,7 +122,7 @@ def error_sentence(error: AskrError, next_steps: Mapping[ErrorCode, str] | None 
         error: what went wrong; its own message stands in the sentence as it is.
         next_steps: command lines that help after an error of a code.
     """
-    message = str(error)
+    message = _DAEMONS_OWN.sub(r"askr \1 \2", str(error))
     if exit_of(error) is Exit.REMOTE and error.instance:
         return f"{error.instance} answered with an error: {message} ({error.code})"
     close = error.details.get("nearest")

@@ -6,44 +6,8 @@ for the shell. The function takes a `Terminal` and its own arguments, described 
 that every verb has (`--url`, `--json` and so on) are in the `Terminal`, not among its arguments.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from importlib import import_module
-from typing import Any
-
-from askrd.wire.errors import InternalError
-
-
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """One thing that `askr` can be told.
-
-    Attributes:
-        name: what is typed: one word, or two for a verb of a group (`state get`).
-        summary: one line for the list of verbs.
-        where: `module:function` that carries it out.
-        examples: command lines, each with a few words that say what it does.
-        writes: whether it changes something outside the terminal.
-        shows_frame: whether it has `--dry-run`, because it says one thing to the daemon.
-        hidden: whether help leaves it out, because programs call it and people do not.
-    """
-
-    name: str
-    summary: str
-    where: str
-    examples: tuple[tuple[str, str], ...] = field(default=())
-    writes: bool = False
-    shows_frame: bool = True
-    hidden: bool = False
-
-    def function(self) -> Callable[..., int]:
-        """Imports and returns the function that carries the verb out."""
-        module, _, name = self.where.partition(":")
-        found: Any = getattr(import_module(module), name)
-        if not callable(found):
-            raise InternalError(f"{self.where} is not a verb")
-        return found  # type: ignore[no-any-return]
-
+from askr_cli.verb import Verb
+from askr_cli.verbs_of_kept import JOB_VERBS, LOG_VERBS, STATE_VERBS
 
 _COMMANDS = "askr_cli.commands"
 
@@ -75,6 +39,9 @@ VERBS = (
             ("askr emit DEPLOYED version=1.2", "an event with a payload"),
             ("askr emit TICK --count 10 --every 1s", "ten of them, one a second"),
             ("askr emit orders.paid id:=7 --require-listener", "exit 5 when nobody listens"),
+            ("askr emit WEATHER sky=clear --retain", "who listens later gets it first"),
+            ("askr emit WEATHER --retain", "without a payload: it is retained no more"),
+            ("askr emit WHO_IS_THERE --collect --timeout 1s", "the answers of those who listen"),
         ),
         writes=True,
     ),
@@ -87,119 +54,16 @@ VERBS = (
             ("askr listen 'orders.**' 'FETCHED_*' --json", "two patterns, one JSON object a line"),
             ("askr listen FETCHED_TIME --count 3 --timeout 10s", "exit 124 when fewer came"),
             ("askr listen 'orders.*' --fields payload.id,from.service", "chosen fields only"),
+            ("askr listen 'orders.**' --since 10m", "those of the last ten minutes first"),
+            ("askr listen 'weather.*' --retained", "the last one of each, where retained"),
+            ("askr listen BUILD --group builders", "each event goes to one of the group"),
+            ("askr listen --log orders --start first", "a durable log from its beginning on"),
+            ("askr listen --log orders --consumer books --ack", "each event until it is acked"),
         ),
     ),
-    Verb(
-        "state get",
-        "print the value of a key",
-        f"{_COMMANDS}.state:get",
-        (
-            ("askr state get config/theme", "its value"),
-            ("askr state get config/theme --json", "with its revision"),
-        ),
-    ),
-    Verb(
-        "state set",
-        "set a key to a value",
-        f"{_COMMANDS}.state_writes:set_",
-        (
-            ("""askr state set config/theme '"dark"'""", "a JSON value"),
-            ("askr state set config active:=true name=west", "an object"),
-            ("askr state set config/theme 1 --if-rev 7", "only if its revision is still 7"),
-            ("askr state set lock/a 1 --if-rev 0 --ttl 30s", "a lock, for half a minute"),
-            ("askr state set lock/a 1 --if-rev 0 --ephemeral", "a lock, as long as this runs"),
-        ),
-        writes=True,
-    ),
-    Verb(
-        "state patch",
-        "merge a patch into the value of a key",
-        f"{_COMMANDS}.state_writes:patch",
-        (
-            ("askr state patch config name=east", "one member; the others stay"),
-            ("""askr state patch config '{"name": null}'""", "null takes a member away"),
-        ),
-        writes=True,
-    ),
-    Verb(
-        "state incr",
-        "count a key up, and print it",
-        f"{_COMMANDS}.state_writes:incr",
-        (
-            ("askr state incr visits", "1, 2, 3, ..."),
-            ("askr state incr stock/pears --by -5", "down by five"),
-            ("askr state incr visits/today --ttl 24h", "gone after a day without a visit"),
-        ),
-        writes=True,
-    ),
-    Verb(
-        "state touch",
-        "let a key live longer",
-        f"{_COMMANDS}.state:touch",
-        (
-            ("askr state touch lock/a", "as long again as it was given"),
-            ("askr state touch lock/a --ttl 1m", "a minute from now"),
-        ),
-        writes=True,
-    ),
-    Verb(
-        "state rm",
-        "delete a key",
-        f"{_COMMANDS}.state:rm",
-        (
-            ("askr state rm config/theme", "exit 5 when there is no such key"),
-            ("askr state rm config/theme --if-rev 7", "only if its revision is still 7"),
-        ),
-        writes=True,
-    ),
-    Verb(
-        "state ls",
-        "list keys and values",
-        f"{_COMMANDS}.state:ls",
-        (
-            ("askr state ls", "everything"),
-            ("askr state ls config --json", "what is at or below config, as one JSON array"),
-        ),
-    ),
-    Verb(
-        "state history",
-        "print the last changes of a key, newest first",
-        f"{_COMMANDS}.state:history",
-        (
-            ("askr state history config/theme", "what it was, when, and why it changed"),
-            ("askr state history config/theme --count 3 --json", "as one JSON array"),
-        ),
-    ),
-    Verb(
-        "state watch",
-        "print changes as they come",
-        f"{_COMMANDS}.state_watch:watch",
-        (
-            ("askr state watch config", "what changes at or below config"),
-            ("askr state watch config --initial --json", "what is there first, then the changes"),
-            ("askr state watch config --since 812", "what changed after revision 812 first"),
-        ),
-    ),
-    Verb(
-        "state export",
-        "print entries as JSON Lines",
-        f"{_COMMANDS}.state_copies:export",
-        (
-            ("askr state export | tee state.jsonl", "everything"),
-            ("askr state export config | askr state import -w lab", "to another workspace"),
-        ),
-    ),
-    Verb(
-        "state import",
-        "set the entries that JSON Lines say",
-        f"{_COMMANDS}.state_copies:import_",
-        (
-            ("askr state import state.jsonl", "what export wrote"),
-            ("askr state import state.jsonl --prefix old", "below old/"),
-        ),
-        writes=True,
-        shows_frame=False,
-    ),
+    *STATE_VERBS,
+    *LOG_VERBS,
+    *JOB_VERBS,
     Verb(
         "services",
         "list services and their instances",
@@ -344,8 +208,15 @@ VERBS = (
 )
 """Every verb, in the order of `askr help`."""
 
-GROUPS = {"state": "read, write and watch the workspace's connected state"}
+GROUPS = {
+    "state": "read, write and watch the workspace's connected state",
+    "logs": "durable logs of events: make them, look at them, read them again",
+    "jobs": "commands in durable queues: list, inspect, retry, purge",
+}
 """First words of two-word verbs, with the summary of each group."""
+
+DEFAULTS = {"logs": "list", "jobs": "list"}
+"""Groups that mean one of their verbs when no second word follows."""
 
 
 def verb_of(name: str) -> Verb | None:

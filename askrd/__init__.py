@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from askrd.sdk.client import Client as Client
     from askrd.sdk.context import Caller as Caller, Context as Context
     from askrd.sdk.errors import CannotConnect as CannotConnect
+    from askrd.sdk.job import Job as Job
+    from askrd.sdk.log import Consumer as Consumer, Log as Log
     from askrd.sdk.middleware import Passage as Passage
     from askrd.sdk.streams import Stream as Stream
     from askrd.sdk.surveys import Survey as Survey
     from askrd.sdk.upload import Upload as Upload
     from askrd.sdk.values import (
         Change as Change,
+        Emitted as Emitted,
         Entry as Entry,
         Event as Event,
         Gap as Gap,
@@ -68,10 +71,14 @@ _HOMES = {
     "CannotConnect": "askrd.sdk.errors",
     "Change": "askrd.sdk.values",
     "Client": "askrd.sdk.client",
+    "Consumer": "askrd.sdk.log",
     "Context": "askrd.sdk.context",
+    "Emitted": "askrd.sdk.values",
     "Entry": "askrd.sdk.values",
     "Event": "askrd.sdk.values",
     "Gap": "askrd.sdk.values",
+    "Job": "askrd.sdk.job",
+    "Log": "askrd.sdk.log",
     "Passage": "askrd.sdk.middleware",
     "Row": "askrd.sdk.values",
     "Stream": "askrd.sdk.streams",

@@ -17,9 +17,9 @@ import typer
 from askrd.config import (
     KEYS,
     ConfigError,
-    Loaded,
     default_toml,
     load,
+    logs_toml,
     toml_value,
 )
 from askrd.version import BUILD, VERSION
@@ -245,9 +245,9 @@ def show(
 ) -> None:
     """Prints every value that `askrd serve` would use here."""
     loaded = load({}, os.environ, config)
-    values = _values(loaded)
+    values = loaded.values
     if context.obj:
-        answer: dict[str, object] = {"ok": True, "config": values}
+        answer: dict[str, object] = {"ok": True, "config": values | loaded.logs}
         if origin:
             answer["origin"] = dict(loaded.origin)
         _say(json.dumps(answer))
@@ -259,7 +259,7 @@ def show(
         lines = [
             f"{line:<{width}}  # {_printable(o)}" for line, o in zip(lines, origins, strict=True)
         ]
-    _say("\n".join(lines))
+    _say("\n".join(lines + logs_toml(loaded.config.logs)))
 
 
 @config_app.command()
@@ -367,14 +367,6 @@ def _wants_json(arguments: Sequence[str]) -> bool:
     """Says whether `--json` stands anywhere before `--`; also when the rest cannot be parsed."""
     words = list(arguments)
     return "--json" in (words[: words.index("--")] if "--" in words else words)
-
-
-def _values(loaded: Loaded) -> dict[str, object]:
-    values: dict[str, object] = {}
-    for key in KEYS:
-        table, _, name = key.name.rpartition(".")
-        values[key.name] = getattr(loaded.config.limits if table else loaded.config, name)
-    return values
 
 
 def _without_settings(environ: Mapping[str, str]) -> dict[str, str]:

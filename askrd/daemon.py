@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,14 @@ from askrd.config import Config, ListenAddress, Loaded
 from askrd.core.router import Router
 from askrd.core.switchboard import Daemon as Identity
 from askrd.doors.listener import Listener
+from askrd.fabric.single_node import SingleNode
 from askrd.host import clock, entropy, memory, whereabouts
 from askrd.host.logs import Log, start_log
 from askrd.host.signals import StopSignals
 from askrd.host.systemd import Notifier
 from askrd.host.unix_socket import BoundSocket, bind_unix, release_unix
 from askrd.relay import Relay
+from askrd.store.memory import MemoryStore
 from askrd.store.store import Outcomes, Store
 from askrd.version import BUILD, VERSION
 
@@ -140,8 +143,8 @@ class RunningDaemon:
             now_us=clock.monotonic_us(),
             wall_offset_us=clock.wall_offset_us(),
         )
-        make_store = self._make_store if self._database is not None else None
-        relay = Relay(router, loop=loop, on_fault=self._on_fault, make_store=make_store)
+        make_fabric = partial(SingleNode, make_store=self._make_store)
+        relay = Relay(router, loop=loop, on_fault=self._on_fault, make_fabric=make_fabric)
         listener = Listener(relay, relay.connect, relay.enter, relay.events, self._config.limits)
         relay.on_gone = listener.forget
         relay.on_rebound = listener.rebound
@@ -178,17 +181,22 @@ class RunningDaemon:
     # ── start ─────────────────────────────────────────────────────────────────────────────
 
     def _make_store(self, outcomes: Outcomes) -> Store:
+        """Returns a store over the database, or one in memory where there is none."""
+        loop = asyncio.get_running_loop()
+        if self._database is None:
+            return MemoryStore(outcomes, loop.call_soon)
         from askrd.store.sqlite import SqliteStore
 
-        assert self._database is not None
-        loop = asyncio.get_running_loop()
         return SqliteStore(self._database, outcomes, loop.call_soon_threadsafe)
 
     def _restore(self, relay: Relay) -> None:
         """Takes in the kept state before anybody is listened to, the one time disk and loop meet."""
-        entries = relay.restore()
+        with memory.no_search_for_garbage():
+            kept = relay.restore()
         if self._database is not None:
-            _log.info("state restored", entries=entries, file=str(self._database.path))
+            file = str(self._database.path)
+            _log.info("state restored", entries=kept.entries, records=kept.records, file=file)
+        relay.define_logs(self._config.workspace, self._config.logs)
 
     async def _open(self, listener: Listener) -> None:
         for address in self._listen:

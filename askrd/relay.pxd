@@ -12,7 +12,7 @@ from askrd.core.wheel cimport Wheel
 cdef class Relay:
     cdef public Router router
     cdef public object events, on_gone, on_rebound
-    cdef object _loop, _on_fault, _store, _alarm
+    cdef object _loop, _on_fault, _fabric, _alarm
     cdef Wheel _wheel
     cdef dict _doors
     cdef bint _is_flush_due

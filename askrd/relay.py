@@ -7,22 +7,24 @@ effects are carried out once per read.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ParamSpec, assert_never
 
+from askrd.core import log_commands
 from askrd.core.effects import Close, Durable, Note, Persist, Rebind, Record, Say
+from askrd.core.instants import NEVER_US
 from askrd.core.router import Router
 from askrd.core.session import Phase, Session
-from askrd.core.wheel import NEVER_US
 from askrd.doors.door import Door, in_runs
 from askrd.doors.transcript import EventTexts
+from askrd.fabric.fabric import MakeFabric
 from askrd.host import clock, entropy
 from askrd.host.logs import Log
-from askrd.store.memory import MemoryStore
-from askrd.store.store import Outcomes, Store
+from askrd.store.store import Kept
 from askrd.wire.codec import Raw
 from askrd.wire.errors import AskrError
 from askrd.wire.limits import FLUSH_BYTES
+from askrd.wire.logs import LogDefinition
 
 _log = Log("askrd.relay")
 
@@ -30,7 +32,7 @@ P = ParamSpec("P")
 
 
 class Relay:
-    """One router with its doors, its store and its time.
+    """One router with its doors, its fabric and its time.
 
     Attributes:
         router: decides; only called here.
@@ -46,7 +48,7 @@ class Relay:
         *,
         loop: asyncio.AbstractEventLoop,
         on_fault: Callable[[BaseException], None],
-        make_store: Callable[[Outcomes], Store] | None = None,
+        make_fabric: MakeFabric,
     ) -> None:
         """Starts without connections.
 
@@ -54,7 +56,7 @@ class Relay:
             router: new.
             loop: on which everything happens.
             on_fault: learns that the core itself failed.
-            make_store: makes what keeps the state; None keeps it in memory.
+            make_fabric: makes what decides about everything that is to be kept.
         """
         self.router = router
         self.events = EventTexts()
@@ -64,9 +66,7 @@ class Relay:
         self._wheel = router.board.wheel
         self._on_fault = on_fault
         self._doors: dict[Session, Door] = {}
-        self._store: Store = (
-            MemoryStore(self, loop.call_soon) if make_store is None else make_store(self)
-        )
+        self._fabric = make_fabric(self)
         self._is_flush_due = False
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_us = NEVER_US
@@ -127,33 +127,47 @@ class Relay:
         self.on_gone(session)
         self._tell(self.router.lose, session, cause, clock.monotonic_us())
 
-    # ── from the store ────────────────────────────────────────────────────────────────────
+    # ── from the fabric ───────────────────────────────────────────────────────────────────
 
-    def committed(self, ticket: int) -> None:
-        """Takes in that changes are safe; see `store.Outcomes`."""
+    def decided(self, ticket: int) -> None:
+        """Takes in that changes are kept; see `fabric.Decisions`."""
         self._tell(self.router.committed, ticket, clock.monotonic_us())
 
     def rejected(self, reason: str) -> None:
-        """Takes in that changes could not be kept; see `store.Outcomes`."""
+        """Takes in that changes could not be kept; see `fabric.Decisions`."""
         self._tell(self.router.rejected, reason, clock.monotonic_us())
 
     def broke(self, fault: BaseException) -> None:
-        """Takes in that the store itself failed, which ends the daemon; see `store.Outcomes`."""
+        """Takes in that the fabric itself failed, which ends the daemon; see `fabric.Decisions`."""
         self._on_fault(fault)
 
     # ── from the daemon ───────────────────────────────────────────────────────────────────
 
-    def restore(self) -> int:
-        """Has the router take in what the store kept, and returns how many entries that is.
+    def restore(self) -> Kept:
+        """Has the router take in what was kept before, and returns it.
 
         Raises:
-            CannotStore: the store cannot be read.
+            CannotStore: it cannot be read.
         """
-        kept = self._store.load()
-        for name, workspace in kept.workspaces.items():
-            self.router.restore(name, workspace.rows, workspace.head_rev, clock.monotonic_us())
+        kept = self._fabric.recall()
+        for name, there in kept.workspaces.items():
+            self.router.restore(
+                name, there.rows, there.head_rev, clock.monotonic_us(), there.records
+            )
         self._after()
-        return kept.entries
+        return kept
+
+    def define_logs(self, workspace: str, logs: Iterable[LogDefinition]) -> None:
+        """Has a workspace have the logs of the configuration; before anybody connects.
+
+        Raises:
+            AskrError: with those that were kept they are too many, or too large together.
+        """
+        board = self.router.board
+        board.now_us = clock.monotonic_us()
+        for definition in logs:
+            log_commands.define(board, board.workspace(workspace), definition)
+        self._after()
 
     def drain(self, grace_ms: int) -> None:
         """Has the router take no new commands and tell every peer."""
@@ -171,10 +185,10 @@ class Relay:
             door.transport.abort()
 
     def close(self) -> None:
-        """Stops the clock and closes the store."""
+        """Stops the clock and closes the fabric."""
         if self._alarm is not None:
             self._alarm.cancel()
-        self._store.close()
+        self._fabric.close()
 
     @property
     def connections(self) -> int:
@@ -231,7 +245,7 @@ class Relay:
                     case _:
                         assert_never(effect)
         if changes:
-            self._store.write(changes)
+            self._fabric.propose(changes)
 
     def _close(self, effect: Close) -> None:
         session = effect.session
@@ -315,7 +329,7 @@ class Relay:
 
     def _finish(self, session: Session) -> None:
         """Closes a half-closed session once nothing is left to tell it."""
-        waits = session.asking or session.subscriptions or session.watches
+        waits = session.asking or session.listens or session.watches
         written = session.last_ticket <= self.router.board.gate.committed
         if session.is_finishing and not waits and written and session.phase < Phase.CLOSING:
             self.router.board.close(session, 1000, "nothing is left to tell")

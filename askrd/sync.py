@@ -6,20 +6,26 @@ neither asyncio nor, unless it is spoken, WebSocket.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
-from askrd.sdk.answers import emitted_in
+from askrd.sdk.answers import COLLECT_TIMEOUT_S, emitted_in
 from askrd.sdk.blocking import READY_TIMEOUT_S, Answer, BlockingConnection
+from askrd.sdk.blocking_collecting import Collecting
 from askrd.sdk.blocking_commanding import Commanding
+from askrd.sdk.blocking_confirming import Confirming
+from askrd.sdk.blocking_jobs import Jobs
+from askrd.sdk.blocking_logs import Logs
 from askrd.sdk.blocking_readers import EventReader
 from askrd.sdk.blocking_state import State
+from askrd.sdk.composition import head_bytes
 from askrd.sdk.conversation import ANSWER_TIMEOUT_S, Conversation
 from askrd.sdk.errors import refuse_unbuilt
+from askrd.sdk.hearing import ListenWishes, hearing
 from askrd.sdk.shape import said
-from askrd.sdk.values import Emitted, Event, Gap
+from askrd.sdk.values import Emitted, Event, Gap, Row
 from askrd.sdk.where import find
 from askrd.wire.bodies import Welcome
 from askrd.wire.errors import ConnectionLost, DeadlineExceeded
@@ -44,6 +50,8 @@ class Client(Commanding):
 
     Attributes:
         state: the connected state.
+        jobs: what queues hold, see `askrd.sdk.blocking_jobs.Jobs`.
+        logs: events that are kept, see `askrd.sdk.blocking_logs.Logs`.
         on_gap: called with a `Gap` where events were lost and nobody asked for gaps; by default
             the log says so.
     """
@@ -104,7 +112,10 @@ class Client(Commanding):
         )
         self._connection.on_connected = on_connected
         self._connection.on_disconnected = on_disconnected
+        conversation.events.way = Confirming(self._connection)
         self.state = State(self._connection)
+        self.jobs = Jobs(self)
+        self.logs = Logs(self)
         self.on_gap: Callable[[Gap], None] = log
 
     @property
@@ -153,7 +164,13 @@ class Client(Commanding):
     # --- events -----------------------------------------------------------------------------
 
     def emit(
-        self, event: str, payload: Any = None, *, confirm: bool = False, retain: None = None
+        self,
+        event: str,
+        payload: Any = None,
+        *,
+        confirm: bool = False,
+        retain: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> Emitted | None:
         """Tells everyone who listens.
 
@@ -161,27 +178,74 @@ class Client(Commanding):
             event: its name, without wildcards.
             payload: any JSON value, bytes, or None.
             confirm: wait for the daemon to say how many it was put before.
-            retain: not built yet; giving it is refused.
+            retain: keep it as the last event of its name, which new listeners get first; without
+                a payload none is kept any more. It returns when that is safe.
+            headers: strings by name, carried to the listeners.
 
         Returns:
             the confirmation, or None when none was asked for.
 
         Raises:
+            LimitExceeded: no more can be kept; nobody was told.
             AskrError: it could not be sent; the code says why.
-            TypeError: an argument was given that is not built yet; nothing was sent.
         """
-        refuse_unbuilt("emit", retain=retain)
         data, coding = said(payload)
-        if not confirm:
+        head = head_bytes(headers)
+        if not confirm and not retain:
             with self._connection.talking() as conversation:
-                conversation.emit(event, data, coding)
+                conversation.emit(event, data, coding, head=head)
             return None
         answer = Answer()
         with self._connection.talking() as conversation:
             guard_at = time.monotonic() + conversation.answer_timeout_s
-            conversation.emit(event, data, coding, promise=answer, guard_at=guard_at)
+            conversation.emit(
+                event, data, coding, promise=answer, head=head, retain=retain, guard_at=guard_at
+            )
         frame: Frame = answer.wait()
         return emitted_in(frame)
+
+    def collecting(
+        self,
+        event: str,
+        payload: Any = None,
+        *,
+        timeout: float = COLLECT_TIMEOUT_S,
+        headers: Mapping[str, str] | None = None,
+        as_: Any = None,
+    ) -> Collecting:
+        """Tells everyone who listens, and returns an iterator of their answers as they come.
+
+        Args:
+            event: its name, without wildcards.
+            payload: any JSON value, bytes, or None.
+            timeout: seconds that listeners may take, at most 60.
+            headers: strings by name, carried to the listeners.
+            as_: a type to decode and check each answer as.
+
+        Raises:
+            BadRequest: the timeout is none.
+            AskrError: it could not be told; the code says why.
+        """
+        return Collecting(
+            self._connection, event, payload, timeout=timeout, headers=headers, as_=as_
+        )
+
+    def collect(
+        self,
+        event: str,
+        payload: Any = None,
+        *,
+        timeout: float = COLLECT_TIMEOUT_S,
+        headers: Mapping[str, str] | None = None,
+        as_: Any = None,
+    ) -> list[Row]:
+        """Tells everyone who listens, and returns what they answered; as for `collecting`.
+
+        Raises:
+            AskrError: it could not be told; the code says why.
+        """
+        with self.collecting(event, payload, timeout=timeout, headers=headers, as_=as_) as rows:
+            return list(rows)
 
     def listen(
         self,
@@ -190,25 +254,29 @@ class Client(Commanding):
         timeout: float | None = None,
         idle: float | None = None,
         gaps: bool = False,
+        **how: Unpack[ListenWishes],
     ) -> EventReader:
         """Returns an iterator of events; it listens from now on, until it goes or is closed.
 
         Args:
-            *patterns: names of events; `*` stands for a segment or part of one, `**` for the rest.
+            *patterns: names of events; `*` stands for a segment or part of one, `**` for the
+                rest. With ``log`` at most one, which filters it.
             count: end after so many.
             timeout: end after so many seconds; `DeadlineExceeded` when ``count`` did not come.
             idle: end when nothing came for so many seconds.
             gaps: also yield a `Gap` where events were lost, instead of telling `on_gap`.
+            **how: as for `askrd.Client.listen`: ``since``, ``retained``, ``group``, ``policy``,
+                ``weight``, ``when_full``, ``log``, ``consumer``, ``ack``, ``start``, ``unacked``.
 
         Raises:
             AskrError: the daemon refused, or is not there.
+            BadRequest: an argument makes no sense, or not beside another.
             TypeError: there is no pattern.
         """
-        if not patterns:
-            raise TypeError("listen to what? Give at least one pattern; '**' is everything")
         return EventReader(
             self._connection,
             patterns,
+            hearing(**how),
             count=count,
             timeout=timeout,
             idle=idle,
@@ -216,12 +284,20 @@ class Client(Commanding):
             on_gap=self._tell_gap,
         )
 
-    def on(self, pattern: str, callback: Callable[[Event[Any]], object]) -> Callable[[], None]:
+    def on(
+        self,
+        pattern: str,
+        callback: Callable[[Event[Any]], object],
+        **how: Unpack[ListenWishes],
+    ) -> Callable[[], None]:
         """Calls ``callback`` with each event that fits ``pattern``, in a thread of its own.
 
         Args:
             pattern: as for `listen`.
-            callback: gets events in order, one at a time; when it raises, it gets no more.
+            callback: gets events in order, one at a time. What it returns answers who collects,
+                and a log's event is acknowledged then. When it raises, it gets no more, and a
+                log tells the event again.
+            **how: as for `listen`.
 
         Returns:
             a function that ends it.
@@ -229,17 +305,16 @@ class Client(Commanding):
         Raises:
             AskrError: the daemon refused, or is not there.
         """
-        events = self.listen(check_pattern(pattern))
+        events = self.listen(check_pattern(pattern), **how)
 
         def follow() -> None:
             try:
-                for event in events:
-                    if isinstance(event, Event):
-                        callback(event)
+                with events:
+                    for event in events:
+                        if isinstance(event, Event):
+                            events.settle(callback(event))
             except ConnectionLost:
                 return
-            finally:
-                events.close()
 
         threading.Thread(target=follow, name=f"askr-on-{pattern}", daemon=True).start()
         return events.close

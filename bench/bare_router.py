@@ -122,6 +122,11 @@ CHECKS = (
         ),
     ),
     Check(
+        "memory",
+        "memory: events kept for those who ask later",
+        _drop("keep_event(frame)", "workspace.recent.add_large(frame)"),
+    ),
+    Check(
         "liveness",
         "liveness: when it was heard last",
         (

@@ -57,10 +57,12 @@ class Daemon:
         *,
         importing: Path | None = None,
         keeps_state: bool = False,
+        data: Path | None = None,
     ) -> None:
         """Starts ``command`` on ``core``; by itself it takes the askrd that lies in ``importing``.
 
-        With ``keeps_state`` the state goes to a data directory, which is removed at the end.
+        With ``keeps_state`` the state goes to a data directory, which is removed at the end, or
+        with ``data`` to that one, which stays.
         Without ``importing`` the default command takes the askrd that this program imports.
         """
         self._folder = tempfile.TemporaryDirectory(prefix="askr-bench-")
@@ -76,7 +78,7 @@ class Daemon:
             "--listen",
             self.unix,
             "--json",
-            *(("--data", str(folder / "data")) if keeps_state else ()),
+            *(("--data", str(data or folder / "data")) if keeps_state or data else ()),
         ]
         raise_file_limit()
         started = time.perf_counter()

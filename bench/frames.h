@@ -29,14 +29,20 @@ enum kind {
     KIND_EVENT = 0x35,
     KIND_GAP = 0x38,
     KIND_PUT = 0x41,
+    KIND_WATCH = 0x43,
+    KIND_CHANGE = 0x44,
+    KIND_SYNCED = 0x45,
     KIND_OK = 0x47,
     KIND_PROVIDE = 0x50,
     KIND_PROVIDED = 0x51,
 };
 
+enum flag { FLAG_OPTIONS = 0x02, FLAG_KEPT = 0x40 };
+
 enum coding { CODING_NONE = 0, CODING_JSON = 1, CODING_BYTES = 2 };
 
-/* `size` counts the bytes after itself; stamp, name and payload follow the header. */
+/* `size` counts the bytes after itself; stamp, name, options where the flag says so (behind their length in two
+ * bytes), and payload follow the header. */
 struct __attribute__((packed)) header {
     uint32_t size;
     uint8_t kind;

@@ -3,6 +3,8 @@
  *   loadgen [--protocol NAME] --url URL call  [--pairs N] [--in-flight N] [--payload BYTES]
  *   loadgen [--protocol NAME] --url URL event [--listeners N] [--window N] [--payload BYTES]
  *   loadgen [--protocol NAME] --url URL set   [--writers N] [--payload BYTES]
+ *   loadgen [--protocol NAME] --url URL watch [--listeners N] [--window N] [--payload BYTES]
+ *   loadgen [--protocol NAME] --url URL job   [--in-flight N] [--payload BYTES]
  *   loadgen [--protocol NAME] --url URL idle  [--connections N]
  *   for all: [--pid PID]... [--warm-up-ms N] [--ms N] [--count N]
  *
@@ -68,7 +70,7 @@ static void read_options(int count, char **words) {
         else die("unknown option %s", word);
     }
     options.protocol = protocol->name;
-    if (!options.url || !options.workload) die("usage: loadgen [--protocol NAME] --url URL call|event|set|idle [options]");
+    if (!options.url || !options.workload) die("usage: loadgen [--protocol NAME] --url URL call|event|set|watch|job|idle [options]");
 }
 
 /* One connection is one file. */
@@ -95,8 +97,14 @@ int main(int count, char **words) {
     } else if (!strcmp(options.workload, "set")) {
         prepare_set();
         measure(start_sets);
+    } else if (!strcmp(options.workload, "watch")) {
+        prepare_watch();
+        measure(publish);
+    } else if (!strcmp(options.workload, "job")) {
+        prepare_jobs();
+        measure(start_calls);
     } else {
-        die("no workload is called %s: call, event, set or idle", options.workload);
+        die("no workload is called %s: call, event, set, watch, job or idle", options.workload);
     }
     return 0;
 }

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
+from askr_cli.commands.answers import collect_answers, listeners, nobody_listens
 from askr_cli.commands.arguments import Count, Lines, RawPayload, Words, asks_for_lines
 from askr_cli.commands.frames import payload_members, show
 from askr_cli.durations import duration_ms, duration_text
 from askr_cli.exits import Usage
 from askr_cli.payload import Payload, json_of, read_payload
 from askr_cli.terminal import Terminal
-from askrd.wire.errors import NotFound
-from askrd.wire.names import check_subject, shown
+from askrd.wire.names import check_subject
 
 Name = Annotated[str, typer.Argument(metavar="EVENT", help="the event's name", show_default=False)]
 Every = Annotated[
@@ -26,6 +26,15 @@ RequireListener = Annotated[
 ]
 
 
+Retain = Annotated[
+    bool,
+    typer.Option("--retain", help="keep it for who listens later; without a payload: keep none"),
+]
+Collect = Annotated[
+    bool, typer.Option("--collect", help="print the answers of those who listen, for --timeout")
+]
+
+
 def emit(
     terminal: Terminal,
     event: Name,
@@ -34,11 +43,15 @@ def emit(
     count: Count = None,
     every: Every = None,
     require_listener: RequireListener = False,
+    retain: Retain = False,
+    collect: Collect = False,
     raw_payload: RawPayload = None,
     lines: Lines = None,
 ) -> int:
     """Emits an event, once or several times."""
     check_subject(event)
+    if collect and (retain or every is not None or lines is not None or count not in {None, 1}):
+        raise Usage("--collect asks once: leave --retain, --count, --every and --lines out")
     given = bool(payload) or raw_payload is not None
     if asks_for_lines(lines, payload=given):
         if count is not None:
@@ -47,11 +60,14 @@ def emit(
     else:
         body = read_payload(payload or [], raw_file=raw_payload, read_stdin=terminal.read_stdin)
         times = count if count is not None else (None if every is not None else 1)
+        if collect:
+            return collect_answers(terminal, event, body, require_listener=require_listener)
         bodies = itertools.repeat(body) if times is None else itertools.repeat(body, times)
     if terminal.dry_run:
-        return _show_frames(terminal, event, bodies if lines else itertools.islice(bodies, 1))
+        once = bodies if lines else itertools.islice(bodies, 1)
+        return _show_frames(terminal, event, once, retain=retain)
     is_one = count == 1 or (count is None and every is None and lines is None)
-    emissions = _Emissions(terminal, event, tells_each=is_one or terminal.verbose)
+    emissions = _Emissions(terminal, event, tells_each=is_one or terminal.verbose, retain=retain)
     try:
         for body in bodies if every is None else _paced(bodies, every / 1000):
             emissions.emit(body, require_listener=require_listener)
@@ -61,9 +77,9 @@ def emit(
     return 0
 
 
-def _show_frames(terminal: Terminal, event: str, bodies: Iterator[Payload]) -> int:
+def _show_frames(terminal: Terminal, event: str, bodies: Iterator[Payload], *, retain: bool) -> int:
     for body in bodies:
-        show(terminal, "emit", event=event, **payload_members(body))
+        show(terminal, "emit", event=event, **payload_members(body), retain=retain or None)
     return 0
 
 
@@ -74,25 +90,23 @@ class _Emissions:
         terminal: where to tell.
         event: name of the event.
         tells_each: whether people hear of each; programs always do.
+        retain: whether each is kept for who listens later.
     """
 
-    def __init__(self, terminal: Terminal, event: str, *, tells_each: bool) -> None:
+    def __init__(self, terminal: Terminal, event: str, *, tells_each: bool, retain: bool) -> None:
         self._terminal = terminal
         self._event = event
+        self._retain = retain
         self._tells_each = tells_each
         self._count = self._fewest = self._most = 0
         self._start_s = time.monotonic()
 
     def emit(self, payload: Payload, *, require_listener: bool) -> None:
         terminal, event = self._terminal, self._event
-        told = terminal.client().emit(event, payload, confirm=True)
+        told = terminal.client().emit(event, payload, confirm=True, retain=self._retain)
         assert told is not None
         if require_listener and not told.receivers:
-            raise NotFound(
-                f"nobody listens to {shown(event)}; it was emitted and reached no one. "
-                f"Listen to it: askr listen {event}",
-                details={"event": event, "receivers": 0, "seq": told.seq},
-            )
+            raise nobody_listens(event, told.seq)
         self._fewest = min(self._fewest, told.receivers) if self._count else told.receivers
         self._most = max(self._most, told.receivers)
         self._count += 1
@@ -101,7 +115,11 @@ class _Emissions:
                 {"ok": True, "event": event, "receivers": told.receivers, "seq": told.seq}
             )
         elif self._tells_each:
-            terminal.note(f"emitted {event} to {_listeners(told.receivers, told.receivers)}")
+            kept = ""
+            if self._retain:
+                kept = "; retained" if payload is not None else "; retained no more"
+            to = listeners(told.receivers, told.receivers)
+            terminal.note(f"emitted {event} to {to}{kept}")
 
     def sum_up(self) -> None:
         """Says in one line what was emitted; nothing when nothing was."""
@@ -109,14 +127,8 @@ class _Emissions:
             return
         times = "once" if self._count == 1 else f"{self._count} times"
         took = duration_text((time.monotonic() - self._start_s) * 1000)
-        to = _listeners(self._fewest, self._most)
+        to = listeners(self._fewest, self._most)
         self._terminal.note(f"emitted {self._event} {times} in {took} to {to}")
-
-
-def _listeners(fewest: int, most: int) -> str:
-    if fewest != most:
-        return f"{fewest} to {most} listeners"
-    return "1 listener" if most == 1 else f"{most} listeners"
 
 
 def _from_lines(terminal: Terminal) -> Iterator[Payload]:

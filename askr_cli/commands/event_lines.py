@@ -6,7 +6,7 @@ from typing import Any
 
 from askr_cli.durations import duration_text
 from askr_cli.exits import Usage
-from askr_cli.render import DIM, RESET, clock, json_text, jsonable, peer_text
+from askr_cli.render import DIM, RESET, clock, date_and_clock, json_text, jsonable, peer_text, today
 from askr_cli.safe_text import escaped
 from askr_cli.terminal import Terminal
 from askrd.sdk.values import Event
@@ -14,7 +14,7 @@ from askrd.wire.errors import SchemaInvalid, UnsealFailed
 from askrd.wire.frames import Coding
 from askrd.wire.names import shown
 
-_ENVELOPE = ("event", "payload", "from", "seq", "ts")
+_ENVELOPE = ("event", "payload", "from", "seq", "ts", "retained", "log_seq", "delivery")
 
 
 class EventLines:
@@ -80,26 +80,47 @@ class EventLines:
         self._terminal.write("\t".join(cells + [_cell(value) for value in found.values()]))
 
     def _show_line(self, event: Event[Any], times: dict[str, Any]) -> None:
-        when = _time_cell(times) if times else clock(event.ts_ms)
+        when = _time_cell(times) if times else _when(event)
         who = peer_text(event.service, event.instance)
-        kept = "  (kept)" if event.kept else ""
         colour = self._terminal.colour
         payload = json_text(payload_of(event), colour=colour)
         dim, reset = (DIM, RESET) if colour else ("", "")
+        about = f"  {dim}{words}{reset}" if (words := _circumstances(event)) else ""
         self._terminal.write_safe(
-            f"{dim}{when}{reset} {escaped(event.subject)}  {dim}{who}{reset}  {payload}{kept}"
+            f"{dim}{when}{reset} {escaped(event.subject)}  {dim}{who}{reset}  {payload}{about}"
         )
 
 
 def envelope(event: Event[Any]) -> dict[str, Any]:
     """Returns what `listen --json` prints for an event."""
-    return {
+    whole: dict[str, Any] = {
         "event": event.subject,
         "payload": jsonable(payload_of(event)),
         "from": {"service": event.service, "instance": event.instance},
         "seq": event.seq,
         "ts": event.ts_ms,
     }
+    if event.retained:
+        whole["retained"] = True
+    if event.log_seq:
+        whole["log_seq"] = event.log_seq
+    if event.delivery:
+        whole["delivery"] = event.delivery
+    return whole
+
+
+def _circumstances(event: Event[Any]) -> str:
+    """Returns how an event came that is not told just now, in brackets; nothing of others."""
+    words = []
+    if event.retained:
+        words.append("retained")
+    if event.log_seq:
+        words.append(f"log {event.log_seq}")
+    elif event.kept and not event.retained:
+        words.append("earlier")
+    if event.delivery > 1:
+        words.append(f"delivery {event.delivery}")
+    return f"({', '.join(words)})" if words else ""
 
 
 def payload_of(event: Event[Any]) -> Any:
@@ -133,6 +154,13 @@ def _paths(fields: str) -> list[str]:
     if "" in paths or any("" in path.split(".") for path in paths):
         raise Usage(f"{shown(fields)} is no list of fields: write --fields payload.id,from.service")
     return paths
+
+
+def _when(event: Event[Any]) -> str:
+    """Returns the time of day; with the date when it is told again after its day is over."""
+    ts_ms = event.ts_ms
+    is_old = (event.kept or event.log_seq) and not date_and_clock(ts_ms).startswith(today())
+    return f"{date_and_clock(ts_ms)}.{ts_ms % 1000:03d}" if is_old else clock(ts_ms)
 
 
 def _time_cell(times: Mapping[str, Any]) -> str:

@@ -1,19 +1,23 @@
 """`askr help`: every verb with its examples, offline; and the exit codes; as JSON, the whole tree for programs."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
 from askr_cli import grammar
 from askr_cli.exits import MEANINGS, Usage
-from askr_cli.help_topics import ADDRESSES, PROGRAMS, TOPICS, page
+from askr_cli.help_topics import ADDRESSES, KEEPING, PROGRAMS, TOPICS, page
 from askr_cli.terminal import Terminal
-from askr_cli.verbs import GROUPS, VERBS, Verb, verb_of
+from askr_cli.verb import Verb
+from askr_cli.verbs import GROUPS, VERBS, verb_of
 from askrd.wire.names import nearest, shown
 
 Topic = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[VERB]", help="a verb, or exits, options, addresses, programs"),
+    typer.Argument(
+        metavar="[VERB]", help="a verb, or exits, options, addresses, programs, keeping"
+    ),
 ]
 
 
@@ -38,8 +42,7 @@ def help_(terminal: Terminal, verb: Topic = None) -> int:
 
 def _show_page(terminal: Terminal, name: str, text: str) -> int:
     if terminal.json:
-        tables = {"exits": exits, "options": options, "addresses": addresses, "programs": programs}
-        terminal.print_json({name: tables[name]()})
+        terminal.print_json({name: _TABLES[name]()})
     else:
         terminal.write(text)
     return 0
@@ -67,6 +70,20 @@ def addresses() -> list[dict[str, Any]]:
 def programs() -> list[dict[str, Any]]:
     """Returns what holds for the programs that askr runs, for programs."""
     return [{"about": about, "meaning": meaning} for about, meaning in PROGRAMS]
+
+
+def keeping() -> list[dict[str, Any]]:
+    """Returns what is kept of what is said, for programs."""
+    return [{"about": about, "meaning": meaning} for about, meaning in KEEPING]
+
+
+_TABLES: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "exits": exits,
+    "options": options,
+    "addresses": addresses,
+    "programs": programs,
+    "keeping": keeping,
+}
 
 
 def help_text(name: str) -> str:

@@ -8,18 +8,18 @@ import typer
 from askr_cli.commands.arguments import Count, Idle
 from askr_cli.commands.event_lines import EventLines
 from askr_cli.commands.frames import show
-from askr_cli.durations import duration_text
+from askr_cli.commands.listen_wishes import Earlier, Wishes
+from askr_cli.durations import duration_ms, duration_text
 from askr_cli.exits import Exit
 from askr_cli.terminal import Terminal
 from askrd.sdk.values import Gap
 from askrd.wire.errors import DeadlineExceeded
-from askrd.wire.names import check_pattern
 
 Patterns = Annotated[
-    list[str],
+    list[str] | None,
     typer.Argument(
-        metavar="PATTERN...",
-        help="event names; * = one segment or part of one, ** = the rest",
+        metavar="[PATTERN]...",
+        help="event names; * = one segment or part of one, ** = the rest; a log needs none",
         show_default=False,
     ),
 ]
@@ -33,40 +33,84 @@ Fields = Annotated[
 ]
 Time = Annotated[bool, typer.Option("--time", help="with date and time zone")]
 Delta = Annotated[bool, typer.Option("--delta", help="with the time since the event before")]
+Since = Annotated[
+    int | None,
+    typer.Option("--since", metavar="D", parser=duration_ms, help="those of the last D first"),
+]
+Retained = Annotated[
+    bool, typer.Option("--retained", help="the last one of each event first, where retained")
+]
+Group = Annotated[
+    str | None,
+    typer.Option("--group", metavar="NAME", help="share the work: each event goes to one of us"),
+]
+Log = Annotated[
+    str | None, typer.Option("--log", metavar="LOG", help="read a durable log, then follow it")
+]
+Consumer = Annotated[
+    str | None,
+    typer.Option("--consumer", metavar="NAME", help="the log remembers how far NAME has come"),
+]
+Ack = Annotated[
+    bool, typer.Option("--ack", help="ack each when it is printed; unacked ones come again")
+]
+Start = Annotated[
+    str | None,
+    typer.Option("--start", metavar="first|new|SEQ", help="where in the log a new reader begins"),
+]
 
 
 def listen(
     terminal: Terminal,
-    pattern: Patterns,
+    pattern: Patterns = None,
     *,
     count: Count = None,
     idle: Idle = None,
     from_service: From = None,
+    since: Since = None,
+    retained: Retained = False,
+    group: Group = None,
+    log: Log = None,
+    consumer: Consumer = None,
+    ack: Ack = False,
+    start: Start = None,
     raw: Raw = False,
     fields: Fields = None,
     time: Time = False,
     delta: Delta = False,
 ) -> int:
-    """Prints events as they come."""
-    for one in pattern:
-        check_pattern(one)
+    """Prints events as they come, after those that are asked for from before."""
+    earlier = Earlier(
+        since_ms=since, retained=retained, group=group, log=log, consumer=consumer, ack=ack,
+        start=start,
+    )  # fmt: skip
+    wishes = Wishes(tuple(pattern or ()), earlier)
+    wishes.check(one_service=from_service is not None)
     lines = EventLines(terminal, raw=raw, fields=fields, time=time, delta=delta)
     if terminal.dry_run:
-        for one in pattern:
-            show(terminal, "sub", pattern=one)
+        for one in wishes.patterns:
+            show(terminal, "sub", pattern=one, **wishes.frame_members())
         return 0
     wait = Wait(terminal, count=count, idle_ms=idle)
+    terminal.next_steps |= wishes.next_steps()
     client = terminal.client(reconnect=True)
-    events = client.listen(*pattern, timeout=wait.timeout_s, idle=wait.idle_s, gaps=True)
-    terminal.note(f"listening to {' '.join(pattern)} at {client.url}")
-    for event in events:
-        if isinstance(event, Gap):
-            show_gap(terminal, event)
-        elif from_service in {None, event.service}:
-            lines.show(event)
-            wait.one_came()
-        if wait.over:
-            break
+    arguments = wishes.arguments()
+    most = count if wishes.has_consumer else None
+    with client.listen(
+        *wishes.patterns, count=most, timeout=wait.timeout_s, idle=wait.idle_s, gaps=True,
+        **arguments,
+    ) as events:  # fmt: skip
+        terminal.note(f"listening to {wishes} at {client.url}")
+        for event in events:
+            if isinstance(event, Gap):
+                show_gap(terminal, event)
+            elif from_service in {None, event.service}:
+                lines.show(event)
+                if ack:
+                    _ = event.ack()  # in a thread it has been taken when this returns
+                wait.one_came()
+            if wait.over:
+                break
     return wait.end()
 
 
@@ -125,4 +169,10 @@ def show_gap(terminal: Terminal, gap: Gap) -> None:
     """Says that events were lost; loss is never silent, not even with `--quiet`."""
     if terminal.json:
         terminal.print_json({"gap": {"missed": gap.missed}})
-    terminal.say("events in between were missed" if gap.missed is None else str(gap))
+    if gap.missed is None:
+        terminal.say("events in between were missed")
+    elif gap.from_seq:
+        terminal.say(str(gap))
+    else:
+        lost = "1 event is" if gap.missed == 1 else f"{gap.missed} events are"
+        terminal.say(f"{lost} not kept any more")

@@ -9,6 +9,9 @@ from askr_cli.render import json_text, jsonable
 from askr_cli.terminal import Terminal
 from askrd.sdk.values import Outcome
 
+DAEMON = "$askr"
+"""The service of what the daemon answers itself."""
+
 
 def show_value(terminal: Terminal, target: str, outcome: Outcome, *, raw: bool = False) -> None:
     """Prints a value; nothing for null, the whole answer with `--json`.
@@ -27,6 +30,14 @@ def show_value(terminal: Terminal, target: str, outcome: Outcome, *, raw: bool =
     elif value is not None:
         pretty = terminal.out_is_terminal
         terminal.write_safe(json_text(value, pretty=pretty, colour=terminal.colour))
+        if pretty and (job := _job_in(outcome)):
+            terminal.note(f"it is queued. Its end: askr jobs wait {job}")
+
+
+def _job_in(outcome: Outcome) -> str:
+    """Returns the id of the job that a command became; empty when it did not become one."""
+    is_job = outcome.service == DAEMON and isinstance(outcome.value, dict)
+    return str(outcome.value.get("job", "")) if is_job else ""
 
 
 def show_items(terminal: Terminal, items: Iterable[Any], *, raw: bool = False) -> int:

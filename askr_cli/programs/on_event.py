@@ -85,7 +85,9 @@ def _run(
                     f"lost the daemon ({reason_of(error)}); coming back"
                 )
                 running.know(connected.url, profile.workspace)
-                async with connected.listen(event, count=count, idle=idle_s, gaps=True) as events:
+                async with connected.listen(
+                    event, count=count, idle=idle_s, gaps=True, retained=False
+                ) as events:
                     terminal.note(f"waiting for {event} at {connected.url}")
                     await handled.all_of(events, terminal.options.timeout_ms, count)
         return handled.failures

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from askr_cli.job_states import JobState
 from askr_cli.schema import Parameter
 from askr_cli.shell.grammar import place_at
 from askr_cli.shell.line import Typing, typing
@@ -53,8 +54,10 @@ def choices(text: str, names: LiveNames) -> list[Choice]:
 
 def _choices(at: Typing, names: LiveNames) -> Iterator[Choice]:
     words = [word.text for word in at.before]
-    verb, length = find_verb(words)
-    if verb is None or (not at.current and not at.before):
+    is_option = at.current.startswith("-")
+    verb, length = find_verb([*words, at.current] if is_option else words)
+    is_group = len(words) == 1 and words[0] in groups() and not is_option
+    if verb is None or is_group or (not at.current and not at.before):
         yield from _verbs(words, at.current)
         return
     waiting, given = _walk(verb, at)
@@ -95,7 +98,7 @@ def _verbs(words: list[str], current: str) -> Iterator[Choice]:
         return
     typed = " ".join([*words, current])
     for verb in verbs():
-        if verb.name.startswith(typed):
+        if verb.name.startswith(typed) and (not words or not verb.own):
             yield Choice(verb.name.split()[-1] if words else verb.name, len(current), verb.doc)
 
 
@@ -134,6 +137,9 @@ _OFFERS: dict[Kind, Callable[[LiveNames], dict[str, str]]] = {
     Kind.PREFIX: lambda names: dict.fromkeys(_prefixes(names.keys), ""),
     Kind.SERVICE: lambda names: dict.fromkeys(names.services, ""),
     Kind.INSTANCE: _instances,
+    Kind.LOG: lambda names: dict(names.logs),
+    Kind.JOB: lambda names: dict(names.jobs),
+    Kind.STATE: lambda _: dict.fromkeys(JobState, ""),
     Kind.VERB: lambda _: {verb.name: verb.doc for verb in verbs()},
     Kind.DURATION: lambda _: dict.fromkeys(("300ms", "5s", "1m"), ""),
 }

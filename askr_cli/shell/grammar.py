@@ -13,6 +13,7 @@ from askr_cli.shell.verbs import (
     Verb,
     find_verb,
     groups,
+    of_command_line,
     verbs,
 )
 from askrd.wire.names import nearest, shown
@@ -49,9 +50,10 @@ _KEYBOARD = "standard input is the keyboard here: type the payload, JSON may go 
 def read(statement: Statement) -> Request | Refusal:
     """Returns what a statement asks for, checked against the table."""
     words = statement.words
+    find = find_verb
     if words[0].text == "askr" and len(words) > 1:
-        words = words[1:]  # copied from an example
-    verb, length = find_verb([word.text for word in words])
+        words, find = words[1:], of_command_line  # copied from an example
+    verb, length = find([word.text for word in words])
     if verb is None:
         return unknown_verb(words[0].text)
     if verb.own and (statement.programs or statement.background):

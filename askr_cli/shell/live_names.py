@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from askr_cli.daemon_rows import rows_in
 from askr_cli.schema import Parameter, parameters, signature
 
 DAEMON_COMMANDS = ("ping", "peers", "services", "describe", "stats")
@@ -55,12 +56,16 @@ class LiveNames:
         instances: service to its instance ids.
         events: name to a few words on who emits it.
         keys: of the state, as far as fetched.
+        logs: durable logs, as far as fetched, with the patterns of each.
+        jobs: ids of jobs, as far as fetched, with the command and the state of each.
     """
 
     commands: Mapping[str, LiveCommand] = field(default_factory=dict)
     instances: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     events: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
+    logs: Mapping[str, str] = field(default_factory=dict)
+    jobs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -122,6 +127,24 @@ def live_names(
         for name in _names(row.get("listens")):
             events.setdefault(name, f"{service} listens")
     return LiveNames(commands, instances, events, tuple(keys))
+
+
+def log_names(rows: object) -> dict[str, str]:
+    """Returns the names in an answer of ``$askr.logs.list``, each with its patterns."""
+    return {
+        str(row["name"]): " ".join(map(str, row.get("patterns") or ()))
+        for row in rows_in(rows, "logs")
+        if "name" in row
+    }
+
+
+def job_names(rows: object) -> dict[str, str]:
+    """Returns the ids in an answer of ``$askr.jobs.list``, each with its command and state."""
+    return {
+        str(row["id"]): f"{row.get('target', '')} {row.get('state', '')}"
+        for row in rows_in(rows, "jobs")
+        if "id" in row
+    }
 
 
 def _commands(

@@ -158,7 +158,9 @@ def _continuation(width: int, _line: int, _wrapped: int) -> StyleAndTextTuples:
 
 def _names_for(registry: Registry) -> Callable[[str], LiveNames]:
     def names(text: str) -> LiveNames:
-        return registry.fresh_names(with_keys=text.lstrip().startswith("state"))
+        typed = text.lstrip().removeprefix("askr ")
+        is_kept = typed.startswith(("logs", "jobs")) or "--log" in typed
+        return registry.fresh_names(with_keys=typed.startswith("state"), with_kept=is_kept)
 
     return names
 

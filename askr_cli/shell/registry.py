@@ -3,14 +3,16 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
-from askr_cli.shell.live_names import LiveNames, live_names
+from askr_cli.shell.live_names import LiveNames, job_names, live_names, log_names
 from askrd.wire.errors import AskrError
 
 FRESH_S = 2.0
 ASK_TIMEOUT_S = 1.0
 KEYS_MAX = 2_000
+JOBS_MAX = 100
 
 
 class Asking(Protocol):
@@ -42,24 +44,29 @@ class Registry:
         self._names = LiveNames()
         self._keys: tuple[str, ...] = ()
         self._descriptions: dict[tuple[str, str], Mapping[str, Any]] = {}
-        self._stale_at_s = {"names": 0.0, "keys": 0.0}
+        self._logs: dict[str, str] = {}
+        self._jobs: dict[str, str] = {}
+        self._stale_at_s = {"names": 0.0, "keys": 0.0, "kept": 0.0}
 
     @property
     def names(self) -> LiveNames:
         """The newest names, without asking."""
         return self._names
 
-    def fresh_names(self, *, with_keys: bool = False) -> LiveNames:
+    def fresh_names(self, *, with_keys: bool = False, with_kept: bool = False) -> LiveNames:
         """Returns names that are at most two seconds old; older ones when nobody answers.
 
         Args:
             with_keys: whether the keys of the state are wanted too.
+            with_kept: whether the logs and the newest jobs are wanted too.
         """
         with self._lock:
             if self._is_due("names"):
                 self._refresh_names()
             if with_keys and self._is_due("keys"):
                 self._refresh_keys()
+            if with_kept and self._is_due("kept"):
+                self._refresh_kept()
             return self._names
 
     def _is_due(self, what: str) -> bool:
@@ -75,15 +82,24 @@ class Registry:
             descriptions = self._describe(rows)
         except AskrError:
             return  # the old names are better than none
-        self._names = live_names(rows, descriptions, self._keys)
+        names = live_names(rows, descriptions, self._keys)
+        self._names = replace(names, logs=self._logs, jobs=self._jobs)
 
     def _refresh_keys(self) -> None:
         try:
             self._keys = tuple(sorted(self._fetch_keys())[:KEYS_MAX])
         except AskrError:
             return
-        names = self._names
-        self._names = LiveNames(names.commands, names.instances, names.events, self._keys)
+        self._names = replace(self._names, keys=self._keys)
+
+    def _refresh_kept(self) -> None:
+        try:
+            logs = self._client.send("$askr.logs.list", timeout=ASK_TIMEOUT_S)
+            jobs = self._client.send("$askr.jobs.list", {"limit": JOBS_MAX}, timeout=ASK_TIMEOUT_S)
+        except AskrError:
+            return
+        self._logs, self._jobs = log_names(logs), job_names(jobs)
+        self._names = replace(self._names, logs=self._logs, jobs=self._jobs)
 
     def _describe(self, rows: list[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
         """Returns the description of each service; asks only for instances it has not seen."""

@@ -173,6 +173,8 @@ class Runner:
         else:
             for job in self.jobs:
                 self._terminal.write(str(job))
+            if not list(self.jobs):
+                self._terminal.note("nothing runs in the background; durable jobs: jobs list")
         self.jobs.forget_ended()
         return 0
 

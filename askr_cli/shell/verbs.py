@@ -13,6 +13,7 @@ from typing import Any
 from askr_cli import verbs as table
 from askr_cli.grammar import command_of
 from askr_cli.help_topics import page
+from askr_cli.verb import Verb as TableVerb
 
 
 class Kind(StrEnum):
@@ -29,6 +30,9 @@ class Kind(StrEnum):
     DURATION = "D"
     SERVICE = "SERVICE"
     INSTANCE = "ID"
+    LOG = "LOG"
+    JOB = "JOB"
+    STATE = "STATE"
     VERB = "VERB"
     OTHER = ""
 
@@ -121,7 +125,7 @@ class Verb:
 
 
 OWN = (
-    Verb("jobs", (), (), "list what runs in the background", ("jobs",), own=True),
+    Verb("jobs", (), (), "list what runs in the background of the shell", ("jobs",), own=True),
     Verb("kill", (Place("%JOB"),), (), "end a background job", ("kill %1",), own=True),
     Verb("clear", (), (), "empty the screen", ("clear",), own=True),
     Verb(
@@ -163,7 +167,7 @@ def verbs() -> tuple[Verb, ...]:
     return (*map(_verb_of, inside), *OWN)
 
 
-def _verb_of(verb: table.Verb) -> Verb:
+def _verb_of(verb: TableVerb) -> Verb:
     parameters = command_of(verb).params
     places = [_place_of(each) for each in parameters if each.param_type_name == "argument"]
     options = [_option_of(each) for each in parameters if each.param_type_name == "option"]
@@ -200,10 +204,27 @@ def find_verb(words: Sequence[str]) -> tuple[Verb | None, int]:
     for length in (2, 1):
         name = " ".join(words[:length])
         name = ALIASES.get(name, name)
+        if length == 1 and name in table.DEFAULTS and words[1:]:
+            break
         for verb in verbs():
             if verb.name == name and len(words) >= length:
                 return verb, length
-    return None, 0
+    return _default_verb(words)
+
+
+def _default_verb(words: Sequence[str]) -> tuple[Verb | None, int]:
+    """Returns the verb that a group means when no second word follows: `logs` is `logs list`."""
+    default = table.DEFAULTS.get(words[0]) if words else None
+    if default is None or not (words[1:2] == [] or words[1].startswith("-")):
+        return None, 0
+    name = f"{words[0]} {default}"
+    return next(verb for verb in verbs() if verb.name == name), 1
+
+
+def of_command_line(words: Sequence[str]) -> tuple[Verb | None, int]:
+    """Returns what `find_verb` does, but never a verb that only the shell has."""
+    verb, length = find_verb(words)
+    return _default_verb(words) if verb is not None and verb.own else (verb, length)
 
 
 def groups() -> tuple[str, ...]:
@@ -214,7 +235,7 @@ def groups() -> tuple[str, ...]:
 def help_text(words: Sequence[str]) -> str:
     """Returns help for one verb or topic, or for all verbs when ``words`` are neither."""
     verb, _ = find_verb(words)
-    if verb is not None:
+    if verb is not None and " ".join(words) not in groups():
         return _help_for(verb)
     if (text := page(" ".join(words))) is not None:
         return text

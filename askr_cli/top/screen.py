@@ -4,22 +4,31 @@ The screen is a list of lines that are exactly as wide as the terminal, so that 
 flickers. Names come from strangers and are escaped.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from askr_cli.safe_text import escaped
-from askr_cli.top.figures import count, milliseconds, rate, size, uptime
+from askr_cli.top.figures import count, milliseconds, rate, uptime
 from askr_cli.top.model import Order, View, share, sparkline
+from askr_cli.top.tables import (
+    Block,
+    Cell,
+    Column,
+    Focus,
+    beside,
+    commands,
+    events,
+    peers,
+)
 
 WIDE_COLUMNS = 140
-SLOW_MS = 1_000
 HEADER_LINES = 4
 FOOTER_LINES = 1
 SPARK_COLUMNS_MAX = 40
+ROWS_LEAST = 4
+"""Rows of a table that should be seen before further tables get a place."""
 
 KEYS = (
     ("q", "quit"),
@@ -29,19 +38,6 @@ KEYS = (
     ("↑ ↓ PgUp PgDn Home", "scroll it"),
     ("?  h", "this help, and back"),
 )
-
-
-class Focus(StrEnum):
-    """The table that the arrows move."""
-
-    COMMANDS = "commands"
-    EVENTS = "events"
-    PEERS = "peers"
-
-    def following(self) -> "Focus":
-        """Returns the table that the next press of Tab brings."""
-        every = list(Focus)
-        return every[(every.index(self) + 1) % len(every)]
 
 
 @dataclass(slots=True)
@@ -65,37 +61,6 @@ class Looks:
     helping: bool = False
     trouble: str = ""
     interval_s: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column right of the name: its heading and its width in cells."""
-
-    heading: str
-    width: int
-
-
-Cell = str | tuple[str, str]
-"""A text, or a text and its style."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One table, before it is cut to its place.
-
-    Attributes:
-        title: heading of the first column.
-        columns: the others.
-        rows: a name and a cell for each column.
-        empty: what stands there without rows.
-        focus: which `Focus` moves it; None when nothing does.
-    """
-
-    title: str
-    columns: tuple[Column, ...]
-    rows: Sequence[tuple[Cell, ...]]
-    empty: str
-    focus: Focus | None = None
 
 
 def draw(view: View | None, looks: Looks, columns: int, lines: int) -> Text:
@@ -122,7 +87,7 @@ def report(view: View | None, columns: int) -> list[str]:
     """Returns the header and every row of every table, as plain lines."""
     if view is None:
         return []
-    blocks = [_commands(view), _events(view), _peers(view)] + ([_queues(view)] * bool(view.queues))
+    blocks = [commands(view), events(view), peers(view), *beside(view)]
     looks = Looks(interval_s=0)
     blocks = [replace(block, focus=None) for block in blocks]  # no keys, hence nothing chosen
     lines = sum(max(1, len(block.rows)) + 2 for block in blocks)
@@ -148,18 +113,18 @@ def _header(view: View, looks: Looks, columns: int) -> list[Text]:
     fits = cell_len(who + name) + cell_len(mood[0]) <= columns
     first = _beside(who + name if fits else who, mood, columns)
     errors = f"errors {count(view.errors)} ({rate(view.rates['fails'])}/s)"
-    commands = (
+    calls = (
         f"{count(view.snapshot.total('in_flight'))} in flight"
         f"  p50 ~{milliseconds(view.p50_ms)}  p99 ≤{milliseconds(view.p99_ms)}  "
     )
     dropped = view.snapshot.total("dropped")
-    events = f"{rate(view.rates['deliveries'])}/s delivered  "
+    told = f"{rate(view.rates['deliveries'])}/s delivered  "
     waiting = f"  waiting {count(view.snapshot.total('waiting'))}"
     lost = f"dropped {count(dropped)} ({rate(view.rates['dropped'])}/s)"
     return [
         first,
-        _meter("commands", view, commands, (errors, "red" if view.errors else ""), "", columns),
-        _meter("events", view, events, (lost, "bold red" if dropped else ""), waiting, columns),
+        _meter("commands", view, calls, (errors, "red" if view.errors else ""), "", columns),
+        _meter("events", view, told, (lost, "bold red" if dropped else ""), waiting, columns),
         _line("", columns),
     ]
 
@@ -214,18 +179,26 @@ def _help(columns: int) -> list[Text]:
 
 
 def _body(view: View, looks: Looks, columns: int, lines: int) -> list[Text]:
-    commands, rest = _commands(view), [_events(view), _peers(view)]
-    if view.queues:
-        rest.append(_queues(view))
+    rest = [events(view), peers(view), *beside(view)]
     if columns < WIDE_COLUMNS:
-        return _stack([commands, *rest], looks, columns, lines)
+        return _stack(_fit([commands(view), *rest], lines), looks, columns, lines)
     left_columns = (columns - 2) * 11 // 20
     right_columns = columns - 2 - left_columns
-    left = _stack([commands], looks, left_columns, lines)
+    left = _stack([commands(view)], looks, left_columns, lines)
     right = _stack(rest, looks, right_columns, lines)
     left += [_line("", left_columns)] * (lines - len(left))
     right += [_line("", right_columns)] * (lines - len(right))
     return [Text("  ").join(pair) for pair in zip(left, right, strict=True)]
+
+
+def _fit(blocks: list[Block], lines: int) -> list[Block]:
+    """Returns as many tables as have a place for their first rows; those that move stay."""
+    kept = list(blocks)
+    while sum(min(len(block.rows), ROWS_LEAST) + 2 for block in kept) > lines + 1:
+        if kept[-1].focus is not None:
+            break
+        kept.pop()
+    return kept
 
 
 def _stack(blocks: list[Block], looks: Looks, columns: int, lines: int) -> list[Text]:
@@ -289,77 +262,3 @@ def _clipped(text: str, width: int) -> str:
     if cell_len(text) <= width:
         return set_cell_size(text, width)
     return set_cell_size(set_cell_size(text, max(0, width - 1)) + "…", width)
-
-
-def _warned(number: int, style: str) -> Cell:
-    return (count(number), style) if number else count(number)
-
-
-def _commands(view: View) -> Block:
-    columns = (
-        ("CALLS/S", 8),
-        ("RUN", 5),
-        ("P50", 8),
-        ("P95", 8),
-        ("P99", 8),
-        ("ERRORS", 7),
-        ("CALLS", 9),
-    )
-    rows: list[tuple[Cell, ...]] = []
-    for row in view.commands:
-        slow = (row.count.p99_ms or 0) >= SLOW_MS
-        p99 = milliseconds(row.count.p99_ms)
-        rows.append(
-            (
-                escaped(row.count.name),
-                rate(row.calls_per_s),
-                count(row.count.in_flight),
-                milliseconds(row.count.p50_ms),
-                milliseconds(row.count.p95_ms),
-                (p99, "yellow") if slow else p99,
-                _warned(row.count.errors, "red"),
-                count(row.count.calls),
-            )
-        )
-    named = tuple(Column(*column) for column in columns)
-    return Block("COMMANDS", named, rows, "no command was called yet", Focus.COMMANDS)
-
-
-def _events(view: View) -> Block:
-    rows: list[tuple[Cell, ...]] = [
-        (
-            escaped(row.count.event),
-            rate(row.per_s),
-            count(row.count.count),
-            count(row.count.listeners),
-        )
-        for row in view.events
-    ]
-    columns = (Column("EVENTS/S", 8), Column("EVENTS", 9), Column("LISTENERS", 9))
-    return Block("EVENTS", columns, rows, "no event was emitted yet", Focus.EVENTS)
-
-
-def _peers(view: View) -> Block:
-    rows: list[tuple[Cell, ...]] = [
-        (
-            escaped(peer.id or peer.name),
-            escaped(peer.via),
-            count(peer.in_flight),
-            count(peer.outbox_frames),
-            size(peer.outbox_bytes),
-            _warned(peer.dropped, "bold red"),
-            escaped(peer.kind),
-        )
-        for peer in view.peers
-    ]
-    columns = (("VIA", 9), ("RUN", 5), ("QUEUED", 6), ("BYTES", 7), ("DROPPED", 7), ("KIND", 8))
-    named = tuple(Column(*column) for column in columns)
-    return Block("PEERS", named, rows, "nobody is connected", Focus.PEERS)
-
-
-def _queues(view: View) -> Block:
-    rows: list[tuple[Cell, ...]] = [
-        (escaped(queue.service), (count(queue.waiting), "yellow"), size(queue.waiting_bytes))
-        for queue in view.queues
-    ]
-    return Block("WAITING FOR", (Column("COMMANDS", 8), Column("BYTES", 8)), rows, "nothing waits")

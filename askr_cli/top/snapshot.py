@@ -72,6 +72,27 @@ class QueueCount:
 
 
 @dataclass(frozen=True, slots=True)
+class JobCount:
+    """A durable queue, and how many of its jobs are in which state now."""
+
+    target: str
+    queued: int
+    running: int
+    failed: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogCount:
+    """A durable log: what it holds, and how many consumers it remembers."""
+
+    name: str
+    events: int
+    events_bytes: int
+    consumers: int
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The daemon's counters at one moment.
 
@@ -85,6 +106,8 @@ class Snapshot:
     events: tuple[EventCount, ...]
     peers: tuple[PeerCount, ...]
     queues: tuple[QueueCount, ...]
+    jobs: tuple[JobCount, ...] = ()
+    logs: tuple[LogCount, ...] = ()
 
     def total(self, name: str) -> int:
         """Returns a counter, 0 when the daemon does not count it."""
@@ -102,6 +125,8 @@ def read_snapshot(value: object) -> Snapshot:
         tuple(_event(row) for row in _rows(found, "events")),
         tuple(_peer(row) for row in _rows(found, "peers")),
         tuple(_queue(row) for row in _rows(found, "queues")),
+        tuple(_job(row) for row in _rows(found, "jobs")),
+        tuple(_log(row) for row in _rows(found, "logs")),
     )
 
 
@@ -150,6 +175,21 @@ def _peer(row: Row) -> PeerCount:
 
 def _queue(row: Row) -> QueueCount:
     return QueueCount(_text(row, "service"), _whole(row, "waiting"), _whole(row, "waiting_bytes"))
+
+
+def _job(row: Row) -> JobCount:
+    states = ("queued", "running", "failed", "dead")
+    return JobCount(_text(row, "target"), *(_whole(row, state) for state in states))
+
+
+def _log(row: Row) -> LogCount:
+    readers = row.get("consumers")
+    return LogCount(
+        _text(row, "name"),
+        _whole(row, "events"),
+        _whole(row, "events_bytes"),
+        len(readers) if isinstance(readers, list) else _whole(row, "consumers"),
+    )
 
 
 def _mapping(value: object) -> Row:

@@ -16,6 +16,8 @@ import msgspec
 from askrd.config.settings import ENVIRONMENT_PREFIX, KEYS, Config, Key
 from askrd.wire.addresses import ListenAddress, parse_listen, runtime_socket, temp_directory
 from askrd.wire.errors import BadRequest
+from askrd.wire.limits import LOGS_BYTES_MAX, LOGS_MAX
+from askrd.wire.logs import LogDefinition, check_definition
 from askrd.wire.names import check_workspace, nearest, shown
 
 SYSTEM_FILE = Path("/etc/askr/askrd.toml")
@@ -54,6 +56,21 @@ class Loaded:
     origin: Mapping[str, str]
     file: Path | None
     listen: tuple[ListenAddress, ...]
+
+    @property
+    def values(self) -> dict[str, object]:
+        """Every setting's value by its dotted key."""
+        found: dict[str, object] = {}
+        for key in KEYS:
+            table, _, name = key.name.rpartition(".")
+            found[key.name] = getattr(self.config.limits if table else self.config, name)
+        return found
+
+    @property
+    def logs(self) -> dict[str, object]:
+        """The logs under their key, as JSON has them; nothing when there are none."""
+        logs = [msgspec.to_builtins(log) for log in self.config.logs]
+        return {"logs": logs} if logs else {}
 
 
 def load(
@@ -180,6 +197,7 @@ def _convert(found: dict[str, Any], source: str, *, strict: bool) -> Config:
     try:
         config = msgspec.convert(found, Config, strict=strict)
         check_workspace(config.workspace)
+        _check_logs(config.logs, source)
     except msgspec.ValidationError as exc:
         raise ConfigError(f"{source}: {_explained(str(exc))}", details={"source": source}) from exc
     except UnicodeEncodeError as exc:
@@ -193,11 +211,39 @@ def _convert(found: dict[str, Any], source: str, *, strict: bool) -> Config:
     return config
 
 
+def _check_logs(logs: tuple[LogDefinition, ...], source: str) -> None:
+    """Returns when all logs can be there together.
+
+    Raises:
+        ConfigError: they cannot; the message says which one.
+    """
+    details = {"source": source}
+    for at, log in enumerate(logs):
+        try:
+            check_definition(log)
+        except BadRequest as exc:
+            message = f"{source}: {exc.message} - at `$.logs[{at}]`"
+            raise ConfigError(message, details=details) from exc
+    names = [log.name for log in logs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"{source}: there are two logs {shown(twice)}", details=details)
+    if len(logs) > LOGS_MAX or sum(log.bytes for log in logs) > LOGS_BYTES_MAX:
+        raise ConfigError(
+            f"{source}: a workspace has at most {LOGS_MAX} logs, with {LOGS_BYTES_MAX} bytes "
+            "together",
+            details=details,
+        )
+
+
 def _explained(message: str) -> str:
     """Adds to the message about an unknown key which key may have been meant."""
     match = _UNKNOWN_FIELD.fullmatch(message)
     if match is None:
         return message + _choices(message)
+    if (match[2] or "").startswith("logs["):
+        hint = _did_you_mean(match[1], LogDefinition.__struct_fields__)
+        return f"unknown key `{shown(match[1])[1:-1]}` in [{match[2]}].{hint}"
     name = f"{match[2]}.{match[1]}" if match[2] else match[1]
     shown_name = shown(match[1])[1:-1]
     where = f" in [{match[2]}]" if match[2] else ""

@@ -1,6 +1,6 @@
 """The one table of the daemon's settings: name, type, range, unit, default and a sentence each."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from askrd.wire.addresses import LOOPBACK_URL
 from askrd.wire.limits import DEFAULT_LIMITS, MIB, PAYLOAD_BYTES_HARD_MAX, TTL_MS_MAX, Limits
+from askrd.wire.logs import LogDefinition
 from askrd.wire.names import WORKSPACE_DEFAULT
 
 ENVIRONMENT_PREFIX = "ASKRD_"
@@ -150,6 +151,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = 20.0
     limits: ConfiguredLimits = ConfiguredLimits()
+    logs: tuple[LogDefinition, ...] = ()
 
     @property
     def socket_mode_bits(self) -> int:
@@ -185,6 +187,8 @@ def _keys_of(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[Key]:
         if field.name == "limits":
             yield from _keys_of(ConfiguredLimits, "limits.")
             continue
+        if field.name == "logs":  # a list of tables, not a setting with one value
+            continue
         meta: Meta = field.type.__metadata__[0]
         yield Key(name, field.default, meta.description or "", (meta.extra or {})["unit"])
 
@@ -208,7 +212,19 @@ def default_toml() -> str:
             lines += ["", f"[{table}]"]
         unit = f" Unit: {key.unit}." if key.unit else ""
         lines += ["", f"# {key.sentence}{unit}", f"#{name} = {toml_value(key.default)}"]
+    example = LogDefinition(name="orders", patterns=["orders.**"])
+    lines += ["", "# Logs that the workspace has from the start, one table each, for instance:"]
+    lines += [f"# {line}" for line in logs_toml((example,)) if line]
     return "\n".join(lines) + "\n"
+
+
+def logs_toml(logs: Iterable[LogDefinition]) -> list[str]:
+    """Returns the lines that define logs in a configuration file."""
+    lines = []
+    for log in logs:
+        members = msgspec.structs.asdict(log).items()
+        lines += ["", "[[logs]]", *(f"{name} = {toml_value(value)}" for name, value in members)]
+    return lines
 
 
 def toml_value(value: object) -> str:

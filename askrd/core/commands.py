@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from askrd.core import ejection, kept, outcomes, surveys, waiting
+from askrd.core import ejection, job_calls, kept, outcomes, surveys, waiting
 from askrd.core.admission import check_call, check_flags, too_large
 from askrd.core.course import Course
 from askrd.core.destinations import read_address
 from askrd.core.dispatch import dispatch, forward
+from askrd.core.instants import NEVER_US
 from askrd.core.letters import agree, course_for, letter, opened, read_options
 from askrd.core.routes import Route
 from askrd.core.session import Entry, Session
 from askrd.core.switchboard import Switchboard
-from askrd.core.wheel import NEVER_US
 from askrd.core.workspace import Workspace
 from askrd.wire.bodies import CallOptions
 from askrd.wire.codec import Raw
@@ -85,6 +85,10 @@ def _call(
     options: CallOptions,
     before: Course | None = None,
 ) -> None:
+    queue = job_calls.meant(session.in_open_workspace, frame.name)
+    if queue is not None:
+        job_calls.call(board, session, frame, options, queue)
+        return
     destinations = session.in_open_workspace.destinations
     route = destinations.routes.get(frame.name)
     if route is None and not options.all:
@@ -184,6 +188,8 @@ def progress(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> No
         return
     course = with_course(entry)
     course.has_spoken = True
+    if course.job is not None:
+        return  # nobody waits for it
     if course.due_us:
         course.renew(board.now_us, board.limits.stream_idle_ms, entry[6])
     tail = frame.coding | frame.flags << 8 | frame.hops << 16
@@ -311,6 +317,7 @@ def lose_instance(board: Switchboard, session: Session) -> None:
     for rid, entry in entries:
         kept_letter = again.get(rid)
         _lose(board, entry, unwritten.get(rid), opened(kept_letter) if kept_letter else None)
+    waiting.after_loss(board, session, [entry for _, entry in entries])
 
 
 def _lose(
@@ -322,9 +329,7 @@ def _lose(
     """Ends or repeats one command; ``letter`` is there when its instance never got it."""
     caller, member, course = entry[0], entry[2], entry[7]
     assert member is not None
-    if course is not None and course.is_counted:
-        course.is_counted = False
-        member.count(entry[4].command, -1)
+    outcomes.release(entry)
     name = member.stamp.decode()
     error: AskrError
     if letter is not None:
@@ -342,5 +347,7 @@ def _lose(
             outcomes.announce_failure(board, entry, error)
     elif course is not None and course.survey is not None:
         surveys.fail_row(board, entry, error)
-    elif not waiting.dispatch_again(board, entry, letter or kept_letter):
+    elif (course is not None and course.job is not None) or not waiting.dispatch_again(
+        board, entry, letter or kept_letter
+    ):
         outcomes.end(board, entry, error)

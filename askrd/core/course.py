@@ -9,6 +9,7 @@ from askrd.wire.codec import Raw
 
 if TYPE_CHECKING:
     from askrd.core.flow import Flow
+    from askrd.core.jobs import Job
     from askrd.core.services import Instance
     from askrd.core.session import Entry
     from askrd.core.shelf import Kept
@@ -56,6 +57,7 @@ class Course:
         tried: instances that were lost with it.
         survey: the survey it is one row of, or that it is the caller's side of.
         kept: what is remembered under its idempotency key.
+        job: the job it is one attempt of; then nobody waits for its outcome.
         down, up: credit of its streams; None = that direction has none, or has ended.
         held: stream frames of the caller that came while the command waited for an instance.
     """
@@ -69,6 +71,7 @@ class Course:
         "held",
         "is_accepted",
         "is_counted",
+        "job",
         "kept",
         "mode",
         "options",
@@ -89,6 +92,7 @@ class Course:
         self.tried: tuple[Instance, ...] = ()
         self.survey: Survey | None = None
         self.kept: Kept | None = None
+        self.job: Job | None = None
         self.down: Flow | None = None
         self.up: Flow | None = None
         self.held: list[bytes] = []

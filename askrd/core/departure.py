@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from askrd.core import membership
+from askrd.core import log_writes, membership
 from askrd.core.session import Phase
 from askrd.core.switchboard import Switchboard
 from askrd.wire.frames import Kind
@@ -35,8 +35,16 @@ def uninformed(board: Switchboard) -> int:
     )
 
 
+def in_flight(board: Switchboard) -> int:
+    """Counts commands without an outcome, jobs that run included; jobs that wait are kept."""
+    callers = [space.jobs.caller for space in board.workspaces.values()]
+    running = sum(len(caller.asking) for caller in callers if caller is not None)
+    return running + sum(len(session.asking) for session in board.sessions)
+
+
 def say_goodbye(board: Switchboard, reason: str) -> None:
     """Says goodbye to every session and has its connection closed."""
+    log_writes.save_all(board)
     for session in board.sessions:
         if session.phase < Phase.CLOSING:
             board.tell(session, Kind.BYE, 0, {"reason": reason})

@@ -1,11 +1,14 @@
-"""The daemon's own commands, `$askr.*`: ordinary calls, answered at once from the tables."""
+"""The daemon's own commands, `$askr.*`: ordinary calls, answered from the tables.
+
+One that wrote something is answered once the store has it.
+"""
 
 from __future__ import annotations
 
 import msgspec
 from msgspec import structs
 
-from askrd.core import commands, report
+from askrd.core import commands, records, report
 from askrd.core.admission import check_call
 from askrd.core.course import NO_OPTIONS
 from askrd.core.letters import read_options
@@ -13,7 +16,7 @@ from askrd.core.session import Session
 from askrd.core.switchboard import Switchboard
 from askrd.wire.bodies import Json, dump
 from askrd.wire.codec import Raw
-from askrd.wire.errors import BadRequest, CommandUnknown, PayloadTooLarge
+from askrd.wire.errors import BadRequest, CommandUnknown, PayloadTooLarge, StorageUnavailable
 from askrd.wire.frames import FLAG_SILENT, Coding, Frame, Kind
 from askrd.wire.names import nearest, shown
 
@@ -55,6 +58,7 @@ def _answer(board: Switchboard, session: Session, frame: Frame) -> None:
         close = nearest(name, report.COMMANDS)
         hint = f" Did you mean: {', '.join(close)}?" if close else ""
         raise CommandUnknown(f"the daemon has no {shown(name)}.{hint}", details={"nearest": close})
+    before = board.gate.ticket
     value = command(board, session, _argument(frame))
     payload = dump(value)
     if len(payload) > board.limits.payload_bytes_max:
@@ -71,7 +75,34 @@ def _answer(board: Switchboard, session: Session, frame: Frame) -> None:
         coding=Coding.NONE if is_silent else Coding.JSON,
         stamp=board.daemon.stamp,
     )
-    board.send(session, reply)
+    if board.gate.ticket == before:
+        board.send(session, reply)
+    else:
+        records.in_turn(board, _Answer(session, reply), session, frame)
+
+
+class _Answer:
+    """The answer to a command of the daemon that wrote something."""
+
+    __slots__ = ("_reply", "_session")
+
+    def __init__(self, session: Session, reply: Frame) -> None:
+        self._session = session
+        self._reply = reply
+
+    def done(self, board: Switchboard) -> None:
+        """Sends it."""
+        if self._session in board.sessions:
+            board.send(self._session, self._reply)
+
+    def undone(self, board: Switchboard, reason: str) -> None:
+        """Says that what was done is not kept yet."""
+        if self._session in board.sessions:
+            error = StorageUnavailable(
+                f"the store cannot write ({reason}); what was asked for holds while the daemon "
+                "runs, and is kept as soon as the store can"
+            )
+            board.fail(self._session, self._reply.id, error)
 
 
 def _argument(frame: Frame) -> Json:

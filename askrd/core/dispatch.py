@@ -33,7 +33,10 @@ def dispatch(board: Switchboard, entry: Entry, tail: int, rest: Raw) -> None:
         course.caller = (caller.origin, caller_id)
         member.count(route.command, 1)
     ttl_ms = _remaining_ms(board, deadline_us)
-    forward(board, callee, Kind.CALL, route.name, rid, ttl_ms, tail, caller.origin, rest)
+    stamp = caller.origin
+    if course is not None and course.job is not None:
+        stamp = course.job.caller.encode()
+    forward(board, callee, Kind.CALL, route.name, rid, ttl_ms, tail, stamp, rest)
     if course is not None:
         _catch_up(board, entry, course)
     elif route.is_idempotent:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from askrd.core import roster
+from askrd.core.instants import NEVER_US
 from askrd.core.services import Instance, Service
 from askrd.core.session import Entry, Session
 from askrd.core.switchboard import Switchboard
-from askrd.core.wheel import NEVER_US
 from askrd.wire.limits import EJECTION_MS, EJECTIONS_MAX, FAILURES_MAX, TELLING_DEADLINE_MS
 
 

@@ -116,11 +116,31 @@ def saturated(instance: Instance, command: str) -> Verdict | None:
 
 def forbidding_rule(instance: Instance, spec: CommandSpec, caller: Session) -> str:
     """Returns the rule by which ``caller`` may not ask for ``spec``, as a sentence; empty = none."""
-    if spec.internal and not caller.is_service:
-        return f"forbidden by rule: '{spec.name}' is internal, and {caller.peer_id} is a terminal"
+    lists = (spec.allow_from, instance.provision.allow_from)
+    return rule_against(caller, instance.service.name, spec.name, lists, is_internal=spec.internal)
+
+
+def rule_against(
+    caller: Session,
+    service: str,
+    command: str,
+    lists: tuple[list[str], ...],
+    *,
+    is_internal: bool,
+) -> str:
+    """Returns the rule by which ``caller`` may not ask for a command, as a sentence; empty = none.
+
+    Args:
+        caller: who asks.
+        service: whom.
+        command: what.
+        lists: each names the services that may, unless it is empty.
+        is_internal: whether only services may.
+    """
+    if is_internal and not caller.is_service:
+        return f"forbidden by rule: '{command}' is internal, and {caller.peer_id} is a terminal"
     names = caller.service_names
-    service = instance.service.name
-    for allowed in (spec.allow_from, instance.provision.allow_from):
+    for allowed in lists:
         if allowed and not any(name in allowed for name in names):
             return (
                 f"forbidden by rule: allow_from of {service} lets in {', '.join(allowed)}, "

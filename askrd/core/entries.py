@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from itertools import islice
 
-from askrd.core import commits, presence, watchers
+from askrd.core import commits, presence, records, watchers
 from askrd.core.admission import check_flags, check_id
 from askrd.core.changes import Change
 from askrd.core.events import text_of
@@ -186,8 +186,8 @@ def _write(
     state = workspace.state
     before = state.head(key)
     after = decide(before, write, state.head_rev + 1, board.now_ms)
-    if gate.unsaved:
-        commits.save_again(board)
+    if gate.is_behind:
+        records.save_again(board)
     shows_value = write.op in {"patch", "incr"}
     if after is before and before is not None:
         commits.acknowledge(board, session, frame, before, is_fast=is_fast, shows_value=shows_value)

@@ -1,21 +1,17 @@
-"""The rules of events: subscribing, emitting, and the daemon's own news."""
+"""How an event reaches who hears it: framed once, numbered, remembered, delivered."""
 
 from __future__ import annotations
 
-from askrd.core.admission import check_flags, check_id, check_payload
-from askrd.core.event import Event
+from askrd.core.event import Asking, Event
 from askrd.core.outbox import LargeEvent
-from askrd.core.session import Session
 from askrd.core.subscriptions import Audience
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
 from askrd.wire import header
-from askrd.wire.bodies import Emitted, Json, dump
+from askrd.wire.bodies import Json, dump
 from askrd.wire.codec import Raw
-from askrd.wire.errors import BadRequest, LimitExceeded, NotFound
-from askrd.wire.frames import HEADER_REST_BYTES, STAMP_TIME, Coding, Frame, Kind
-from askrd.wire.limits import HEADER_BYTES
-from askrd.wire.names import check_pattern, check_subject
+from askrd.wire.errors import BadRequest
+from askrd.wire.frames import HEADER_REST_BYTES, STAMP_TIME, Coding, Kind
 
 
 def text_of(name: bytes, what: str) -> str:
@@ -30,59 +26,16 @@ def text_of(name: bytes, what: str) -> str:
         raise BadRequest(f"{what} is UTF-8") from exc
 
 
-def sub(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
-    """Begins a subscription."""
-    check_id(session, frame.id)
-    check_flags(frame, allowed=0)
-    pattern = check_pattern(text_of(frame.name, "a pattern"))
-    if len(session.subscriptions) >= board.limits.subscriptions_max:
-        raise LimitExceeded(
-            f"this session has {board.limits.subscriptions_max} subscriptions already",
-            details={"limit": "subscriptions_max"},
-        )
-    session.subscriptions[frame.id] = pattern
-    session.taken.add(frame.id)
-    session.in_open_workspace.subscriptions.add(pattern, session)
-    board.tell(session, Kind.SUBBED, frame.id)
-
-
-def unsub(_board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
-    """Ends a subscription."""
-    pattern = session.subscriptions.pop(frame.id, None)
-    if pattern is None:
-        raise NotFound(f"you have no subscription {frame.id}")
-    session.taken.discard(frame.id)
-    session.in_open_workspace.subscriptions.remove(pattern, session)
-
-
-def emit(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None:
-    """Tells every listener, and the sender how many there were when it gave an id."""
-    if frame.id:
-        check_id(session, frame.id)
-    check_flags(frame)
-    check_payload(board, frame)
-    workspace = session.in_open_workspace
-    if frame.name not in workspace.subscriptions.subjects:
-        check_subject(text_of(frame.name, "an event's name"))
-    tail = frame.coding | frame.flags << 8 | frame.hops << 16
-    rest = raw[HEADER_BYTES:]
-    audience = workspace.subscriptions.audience(frame.name)
-    audience.count += 1
-    receivers = _deliver(board, workspace, frame.name, audience, session.origin, tail, rest)
-    if frame.id:
-        board.tell(session, Kind.EMITTED, frame.id, Emitted(receivers=receivers, seq=workspace.seq))
-
-
 def publish(board: Switchboard, workspace: Workspace, subject: str, payload: Json) -> None:
     """Emits news of the daemon itself."""
     # Never an `audience`: a remembered subject is one that every peer may emit.
     audience = workspace.subscriptions.match(subject)
     name = subject.encode()
     rest = name + dump(payload)
-    _deliver(board, workspace, name, audience, board.daemon.stamp, Coding.JSON, rest)
+    deliver(board, workspace, name, audience, board.daemon.stamp, Coding.JSON, rest)
 
 
-def _deliver(
+def deliver(
     board: Switchboard,
     workspace: Workspace,
     name: bytes,
@@ -90,29 +43,44 @@ def _deliver(
     origin: bytes,
     tail: int,
     rest: Raw,
-) -> int:
-    """Builds the event once, gives the same object to every listener, and returns how many got it."""
+    *,
+    key: bytes = b"",
+    asking: Asking | None = None,
+) -> Event:
+    """Builds an event once, remembers it, and gives the same object to every plain listener.
+
+    Args:
+        board: the tables.
+        workspace: where it happens.
+        name: its subject.
+        audience: who hears it.
+        origin: the sender's stamp.
+        tail: coding, flags and hops, as in a header.
+        rest: name, HEAD section and payload as they were received.
+        key: what the policy `hash` of a group goes by; empty = the subject.
+        asking: who wants answers: then every listener gets a frame of its own.
+
+    Returns:
+        the event, with the number of receivers.
+    """
     workspace.seq += 1
-    listeners = audience.listeners
-    told: bytes | LargeEvent
     stamp = STAMP_TIME.pack(board.now_us + board.wall_offset_us) + origin
     size = HEADER_REST_BYTES + len(rest)
     before = name if isinstance(rest, memoryview) else rest
     frame = header.stamped(
         size, Kind.EVENT, len(name), workspace.seq, 0, tail, stamp, before, 0, len(before)
     )
+    event = Event(workspace, name, workspace.seq, frame)
     if isinstance(rest, memoryview):
-        told = LargeEvent(frame, rest[len(name) :])
-        for listener in listeners:
-            board.send_large_event(listener, told)
-    else:
-        told = frame
-        for listener in listeners:
-            board.send_event(listener, frame)
-    receivers = len(listeners)
-    if audience.others:
-        event = Event(workspace, name, workspace.seq, told)
-        receivers += sum(other.hear(board, event) for other in audience.others)
+        event.frame = LargeEvent(frame, rest[len(name) :])
+    event.key = key or name
+    event.asking = asking
+    workspace.recent.add(event.frame, size)
+    for listener in audience.listeners:
+        board.give_event(listener, event.told(listener))
+    event.receivers = len(audience.listeners)
+    for other in audience.others:
+        event.receivers += other.hear(board, event)
     board.totals.events += 1
-    board.totals.deliveries += receivers
-    return receivers
+    board.totals.deliveries += event.receivers
+    return event

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
 
-from askrd.core.wheel import NEVER_US, Wheel
+from askrd.core.instants import NEVER_US
+from askrd.core.wheel import Wheel
 
 SLOT_BITS = 15
 """Entries that go within the same 2^15 µs (33 ms) go together: how late one may go."""

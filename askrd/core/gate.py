@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from askrd.wire.errors import Busy
-from askrd.wire.limits import GATED_MAX
+from askrd.wire.limits import GATED_BYTES_MAX, GATED_MAX
 
 if TYPE_CHECKING:
     from askrd.core.session import Session
@@ -85,23 +85,28 @@ class Gate:
         awaited: the highest one that an item in the queue waits for.
         unsaved: workspace and key of what was answered without waiting and refused by the store.
         unsaved_rows: the same for rows, with what they are to be.
+        waiting_bytes: of rows that the store was given and has not settled.
     """
 
     __slots__ = (
         "_fast",
         "_loose",
         "_waiting",
+        "_weights",
         "awaited",
         "committed",
         "ticket",
         "unsaved",
         "unsaved_rows",
+        "waiting_bytes",
     )
 
     def __init__(self) -> None:
         self._waiting: deque[Gated] = deque()
         self._fast: deque[tuple[int, str, str]] = deque()
         self._loose: deque[tuple[int, Row, bytes | None]] = deque()
+        self._weights: deque[tuple[int, int]] = deque()
+        self.waiting_bytes = 0
         self.ticket = 0
         self.committed = 0
         self.awaited = 0
@@ -118,6 +123,11 @@ class Gate:
         return not behind and self.committed == self.ticket
 
     @property
+    def is_behind(self) -> bool:
+        """Whether the store has refused something that it is to be given again."""
+        return bool(self.unsaved or self.unsaved_rows)
+
+    @property
     def is_full(self) -> bool:
         """Whether as much waits as may."""
         return len(self._waiting) >= GATED_MAX
@@ -130,6 +140,13 @@ class Gate:
         """
         if self.is_full or self.ticket - self.committed >= GATED_MAX:
             raise Busy(f"{GATED_MAX} writes wait for the store; nothing was written")
+        if self.waiting_bytes >= GATED_BYTES_MAX:
+            raise Busy(f"{GATED_BYTES_MAX} bytes wait for the store; nothing was written")
+
+    def weigh(self, size: int) -> None:
+        """Counts the bytes of the row that has the last ticket."""
+        self._weights.append((self.ticket, size))
+        self.waiting_bytes += size
 
     def park(self, item: Gated) -> None:
         """Adds an item behind the others."""
@@ -152,6 +169,8 @@ class Gate:
             self._fast.popleft()
         while self._loose and self._loose[0][0] <= ticket:
             self._loose.popleft()
+        while self._weights and self._weights[0][0] <= ticket:
+            self.waiting_bytes -= self._weights.popleft()[1]
         released = []
         while self._waiting and self._waiting[0].ticket <= ticket:
             released.append(self._waiting.popleft())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from askrd.core.course import MODES, NO_OPTIONS, Course
 from askrd.core.flow import Flow
 from askrd.core.session import Letter
@@ -43,6 +45,8 @@ def check_options(options: CallOptions) -> CallOptions:
         raise BadRequest("reply is ack, value or stream (or the flag SILENT for none)")
     if options.upload not in {"", "items", "payload"}:
         raise BadRequest("upload is items or payload")
+    if options.job or options.attempt:
+        raise BadRequest("job and attempt are the daemon's words to an instance; leave them out")
     if options.quorum < 0 or options.wait_ms < 0:
         raise BadRequest("quorum and wait_ms are 0 or more")
     if len(options.idempotency_key) > IDEMPOTENCY_KEY_CHARS_MAX:
@@ -90,19 +94,19 @@ def course_for(mode: str, options: CallOptions) -> Course:
     return course
 
 
-def letter(frame: Frame, told: dict[str, str]) -> tuple[int, Raw]:
+def letter(frame: Frame, told: Mapping[str, str | int]) -> tuple[int, Raw]:
     """Returns tail and rest of what the instance gets: the caller's options give way to ``told``."""
-    told = {name: value for name, value in told.items() if value}
+    said = {name: value for name, value in told.items() if value}
     flags = frame.flags & (FLAG_HEAD | FLAG_SEALED | FLAG_SILENT)
-    if told.get("reply") == "none":
+    if said.get("reply") == "none":
         flags |= FLAG_SILENT
-        del told["reply"]
+        del said["reply"]
     sections = b""
     if frame.head:
         sections = SECTION.pack(len(frame.head)) + frame.head
-    if told:
+    if said:
         flags |= FLAG_OPTIONS
-        options = dump(told)
+        options = dump(said)
         sections += SECTION.pack(len(options)) + options
     tail = frame.coding | flags << 8 | frame.hops << 16
     return tail, sections + frame.payload

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from askrd.core import commands, registry, roster
 from askrd.core.effects import Rebind, Say
+from askrd.core.instants import NEVER_US
 from askrd.core.resumption import Resumption
 from askrd.core.session import Phase, Session
 from askrd.core.switchboard import Switchboard
-from askrd.core.wheel import NEVER_US
 from askrd.core.workspace import Workspace
 from askrd.wire.bodies import Welcome, dump
 from askrd.wire.codec import Raw, encode

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from askrd.core import commands, links, membership
+from askrd.core import collecting, commands, links, membership, records
 from askrd.core.session import Phase, Session
 from askrd.core.switchboard import Switchboard
 from askrd.wire.errors import Gone, Unavailable
 from askrd.wire.frames import Kind
+from askrd.wire.limits import RECENT_MS
 
 
 def review(board: Switchboard, session: Session) -> None:
@@ -17,7 +18,7 @@ def review(board: Switchboard, session: Session) -> None:
         return
     if session.phase >= Phase.CLOSING:
         return
-    deadline_us = commands.expire(board, session)
+    deadline_us = min(commands.expire(board, session), collecting.expire(board, session))
     if session.is_away:
         _await_return(board, session, deadline_us)
         return
@@ -54,9 +55,15 @@ def _judge_silence(board: Switchboard, session: Session, silent_ms: int) -> None
 
 
 def forget(board: Switchboard) -> None:
-    """Drops what was remembered long enough: services and outcomes that are gone, empty workspaces."""
+    """Drops what was remembered long enough: services, outcomes and events, empty workspaces.
+
+    What the store refused after it was answered is given to it once more.
+    """
+    if board.gate.unsaved or board.gate.unsaved_rows:
+        records.save_again(board)
     for workspace in list(board.workspaces.values()):
         board.totals.departed_calls += workspace.destinations.forget_departed(board.now_us)
         workspace.kept.expire(board.now_us)
+        workspace.recent.expire(board.now_us + board.wall_offset_us - RECENT_MS * 1000)
         if workspace.is_empty and board.gate.is_settled:
             board.forget_workspace(workspace)

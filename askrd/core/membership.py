@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from askrd.core import commands, commits, links, roster, waiting, watches
+from askrd.core import collecting, commands, commits, links, log_readers, roster, waiting, watches
 from askrd.core.session import Phase, Session
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
@@ -48,6 +48,7 @@ def hello(board: Switchboard, session: Session, frame: Frame, size: int) -> None
     session.assembly.frame_bytes_max = board.limits.frame_bytes_max
     session.routes = workspace.destinations.plain
     session.subjects = workspace.subscriptions.subjects
+    session.remember = workspace.recent.append
     workspace.sessions[session.suffix] = session
     board.wheel.arm(session, board.now_us + board.limits.heartbeat_after_ms * 1000)
     links.greet(board, session, opening, size)
@@ -83,7 +84,10 @@ def _identify(board: Switchboard, session: Session, opening: Opening, workspace:
 
 
 def bye(board: Switchboard, session: Session, _frame: Frame, _raw: Raw) -> None:
-    """Closes a session at its own wish."""
+    """Closes a session at its own wish; what it shared with others goes to them at once."""
+    for hearing in session.hearings.values():
+        hearing.end(board)
+    session.hearings.clear()
     board.close(session, 1000, "bye")
 
 
@@ -93,7 +97,7 @@ def half_close(board: Switchboard, session: Session) -> None:
     session.judge_ready()
     if session.phase is Phase.OPEN:
         links.lose_services(board, session)
-        if session.asking or session.subscriptions or session.watches:
+        if session.asking or session.listens or session.watches:
             # A peer that is gone altogether looks the same until something is written to it.
             board.tell(session, Kind.PING)
 
@@ -109,6 +113,7 @@ def judge(board: Switchboard, session: Session, *, is_unresponsive: bool) -> Non
     if session.is_ready:
         commands.look_for(board, session.in_open_workspace)
         waiting.serve(board, session)
+        log_readers.serve_session(board, session)
 
 
 def lose(board: Switchboard, session: Session, cause: str) -> None:
@@ -140,6 +145,10 @@ def leave(board: Switchboard, session: Session, cause: str) -> None:
     for pattern in session.subscriptions.values():
         workspace.subscriptions.remove(pattern, session)
     session.subscriptions.clear()
+    for hearing in session.hearings.values():
+        hearing.end(board)
+    session.hearings.clear()
+    collecting.leave(board, session)
     watches.forget(session)
     workspace.roster.pop(session, None)
     workspace.sessions.pop(session.suffix, None)

@@ -22,6 +22,7 @@ from askrd.wire.limits import (
     HEADER_BYTES,
     Limits,
 )
+from askrd.wire.names import pattern_matches
 
 
 class LargeEvent:
@@ -142,31 +143,31 @@ class EventLane:
     """Events and state changes of a session that does not read.
 
     Events beyond the bound are dropped, oldest first, and counted in a gap that stands where they
-    stood. Changes are conflated per key and never dropped; when those of too many keys wait, that
-    is reported once and no more are kept, because the session is being closed.
+    stood; those that may not be dropped end the session. Changes are conflated per key and never
+    dropped, and so are events of which only the newest counts; when those of too many keys wait,
+    that is reported once and no more are kept, because the session is being closed.
 
     Attributes:
         dropped: events dropped so far.
     """
 
     __slots__ = (
-        "_changes",
-        "_changes_bytes",
-        "_events",
-        "_events_bytes",
-        "_gap",
-        "_limits",
-        "_on_full",
-        "_rows",
-        "dropped",
-    )
+        "_changes", "_changes_bytes", "_events", "_events_bytes", "_gap", "_limits", "_on_full",
+        "_rows", "_undroppable", "dropped",
+    )  # fmt: skip
 
-    def __init__(self, limits: Limits, on_full: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        on_full: Callable[[], None],
+        undroppable: dict[int, str] | None = None,
+    ) -> None:
         self._limits = limits
         self._on_full: Callable[[], None] | None = on_full
+        self._undroppable = {} if undroppable is None else undroppable
         self._events: deque[bytes | LargeEvent] = deque()
         self._events_bytes = 0
-        self._changes: dict[bytes | int, bytes] = {}
+        self._changes: dict[bytes | int | tuple[int, bytes], bytes] = {}
         self._changes_bytes = 0
         self._rows = 0
         self._gap: Gap | None = None
@@ -207,7 +208,12 @@ class EventLane:
         is_live = parts.kind == Kind.CHANGE and b'"watch":' not in parts.options
         is_row = parts.flags & FLAG_KEPT or not is_live
         self._rows += 1
-        slot = self._rows if is_row else parts.name
+        self.keep_newest(self._rows if is_row else parts.name, frame)
+
+    def keep_newest(self, slot: bytes | int | tuple[int, bytes], frame: bytes) -> None:
+        """Puts a frame in the place of the one in its slot, behind all others."""
+        if self._on_full is None:
+            return
         self._changes_bytes += len(frame) - len(self._changes.pop(slot, b""))
         self._changes[slot] = frame
         limits = self._limits
@@ -215,7 +221,11 @@ class EventLane:
             len(self._changes) > limits.outbox_frames_max
             or self._changes_bytes > limits.outbox_bytes_max
         ):
-            on_full, self._on_full = self._on_full, None
+            self._give_up()
+
+    def _give_up(self) -> None:
+        on_full, self._on_full = self._on_full, None
+        if on_full is not None:
             on_full()
 
     def _drop(self, event: bytes | LargeEvent) -> None:
@@ -227,9 +237,11 @@ class EventLane:
         if gap is None:
             gap = self._gap = Gap(missed=0, from_=seq, subjects={})
         gap.missed += 1
-        gap.to = seq
+        gap.from_, gap.to = min(gap.from_, seq), max(gap.to, seq)
         name_at = HEADER_BYTES + stamp_length
         subject = frame[name_at : name_at + name_length].decode("utf-8", "replace")
+        if any(pattern_matches(pattern, subject) for pattern in self._undroppable.values()):
+            self._give_up()
         if subject in gap.subjects or len(gap.subjects) < GAP_SUBJECTS_MAX:
             gap.subjects[subject] = gap.subjects.get(subject, 0) + 1
 
@@ -274,9 +286,19 @@ class Outbox:
         events: where events and changes go; the same list as ``urgent`` while not paused.
         is_paused: whether the lanes are apart.
         dropped: events dropped since the session began.
+        undroppable: patterns of events that, rather than dropped, end the session, by any key.
     """
 
-    __slots__ = ("_dropped", "_limits", "_on_full", "bulk", "events", "is_paused", "urgent")
+    __slots__ = (
+        "_dropped",
+        "_limits",
+        "_on_full",
+        "bulk",
+        "events",
+        "is_paused",
+        "undroppable",
+        "urgent",
+    )
 
     def __init__(self, limits: Limits, on_full: Callable[[], None]) -> None:
         """Starts empty; ``on_full`` is called when what cannot be dropped passes the bound."""
@@ -287,6 +309,7 @@ class Outbox:
         self.bulk: list[Raw] | BulkLane = self.urgent
         self.events: list[Raw] | EventLane = self.urgent
         self.is_paused = False
+        self.undroppable: dict[int, str] = {}
 
     @property
     def dropped(self) -> int:
@@ -313,7 +336,7 @@ class Outbox:
         waiting = self.urgent
         self.urgent = UrgentLane(self._limits, self._on_full)
         self.bulk = BulkLane(self._limits, self._on_full)
-        self.events = EventLane(self._limits, self._on_full)
+        self.events = EventLane(self._limits, self._on_full, self.undroppable)
         if waiting:
             self.urgent += waiting
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from askrd.core import ejection, events, kept, surveys
+from askrd.core import ejection, events, job_runs, kept, surveys
 from askrd.core.admission import too_large
 from askrd.core.dispatch import forward
 from askrd.core.session import Entry, Session
@@ -42,9 +42,7 @@ def take(board: Switchboard, session: Session, frame: Frame, raw: Raw, entry: En
     assert member is not None
     if course is not None:
         course.let_go()
-    if course is not None and course.is_counted:
-        course.is_counted = False
-        member.count(route.command, -1)
+    release(entry)
     said = _body(frame) if frame.kind == Kind.FAIL else None
     is_accepted = course is not None and course.is_accepted
     if caller is None and not is_accepted:
@@ -70,6 +68,17 @@ def take(board: Switchboard, session: Session, frame: Frame, raw: Raw, entry: En
     _pass(board, entry, frame, raw, is_final=said is None or not said.retryable)
 
 
+def release(entry: Entry) -> None:
+    """Takes in that an instance no longer works on a command that was counted."""
+    member, route, course = entry[2], entry[4], entry[7]
+    assert member is not None
+    if course is not None and course.is_counted:
+        course.is_counted = False
+        member.count(route.command, -1)
+        if course.job is not None:
+            course.job.queue.runs -= 1
+
+
 def _is_unexpected(said: ErrorBody, entry: Entry) -> bool:
     """Says whether a failure says something of the instance and not of what it was asked."""
     is_late = said.code == ErrorCode.DEADLINE_EXCEEDED and said.at == "handler"
@@ -87,6 +96,9 @@ def _pass(board: Switchboard, entry: Entry, frame: Frame, raw: Raw, *, is_final:
     caller, caller_id, member, _, _, _, _, course = entry
     assert caller is not None
     assert member is not None
+    if course is not None and course.job is not None:
+        job_runs.answered(board, entry, frame)
+        return
     tail = frame.coding | frame.flags << 8 | frame.hops << 16
     rest = raw[HEADER_BYTES:]
     if course is not None and course.mode == "ack" and frame.kind == Kind.REPLY:
@@ -153,11 +165,14 @@ def end(board: Switchboard, entry: Entry, error: AskrError) -> None:
 
     Who joined its run fails with it, unless the run goes on for one of them.
     """
-    caller, caller_id, _, _, route, _, _, _ = entry
+    caller, caller_id, _, _, route, _, _, course = entry
     assert caller is not None
     del caller.asking[caller_id]
     route.statistics.errors += 1
     _remember(board, entry, error.code, error.message)
+    if course is not None and course.job is not None:
+        job_runs.failed(board, entry, error)
+        return
     board.fail(caller, caller_id, error)
     end_joined(board, entry, error)
 

@@ -40,8 +40,8 @@ def keep(
         frame: what it asked.
     """
     gate = board.gate
-    if gate.unsaved_rows:
-        _save_again(board)
+    if gate.is_behind:
+        save_again(board)
     _write(board, workspace.name, shelf, key, value)
     if deed is None:
         gate.follow_row((workspace.name, shelf, key), value)
@@ -60,8 +60,9 @@ def in_turn(
         commits.park(board, Gated(gate.ticket, session, frame, deed=deed))
 
 
-def _save_again(board: Switchboard) -> None:
-    """Has the store try once more to keep the rows it refused."""
+def save_again(board: Switchboard) -> None:
+    """Has the store try once more to keep what it refused: rows, and state that was answered for."""
+    commits.save_again(board)
     unsaved, board.gate.unsaved_rows = board.gate.unsaved_rows, {}
     for (name, shelf, key), value in unsaved.items():
         _write(board, name, shelf, key, value)
@@ -70,4 +71,6 @@ def _save_again(board: Switchboard) -> None:
 
 def _write(board: Switchboard, workspace: str, shelf: str, key: str, value: bytes | None) -> None:
     board.gate.ticket += 1
+    if value:
+        board.gate.weigh(len(value))
     board.effects.append(Record(board.gate.ticket, workspace, shelf, key, value))

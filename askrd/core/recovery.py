@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from askrd.core import commits
+from askrd.core import commits, emitting, job_queues, job_rows, log_commands, retained
 from askrd.core.state import Entry
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
@@ -12,7 +12,12 @@ from askrd.core.workspace import Workspace
 Taker = Callable[[Switchboard, Workspace, str, bytes], None]
 """Takes one row in: its key and its value."""
 
-SHELVES: dict[str, Taker] = {}
+SHELVES: dict[str, Taker] = {
+    retained.SHELF: emitting.restore,
+    **log_commands.SHELVES,
+    job_rows.SHELF: job_queues.restore_job,
+    job_queues.SHELF: job_queues.restore_queue,
+}
 """Who takes the rows of each shelf. Of a name such as ``log/orders`` what is before the ``/`` counts,
 and the key its taker gets begins with the rest: ``orders/0000000000000001``."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from askrd.core import commands, ejection, roster, waiting
+from askrd.core import commands, ejection, job_queues, roster, waiting
 from askrd.core.admission import check_flags, check_id
 from askrd.core.choice import POLICIES
 from askrd.core.course import MODES
@@ -38,8 +38,10 @@ def provide(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> No
             f"one session provides at most {SERVICES_PER_SESSION_MAX} services",
             details={"limit": "services_per_session_max"},
         )
+    job_queues.check(session.in_open_workspace, provision)
     instance = session.in_open_workspace.destinations.join(session, provision)
     session.instances[provision.service] = instance
+    job_queues.declare(board, instance)
     _name_sender(session)
     _restrict(session)
     _answer(board, session, frame, instance)
@@ -52,7 +54,9 @@ def update(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> Non
     """Replaces what an instance offers."""
     provision = _read(session, frame)
     instance = _mine(session, provision.service)
+    job_queues.check(session.in_open_workspace, provision)
     session.in_open_workspace.destinations.change(instance, provision)
+    job_queues.declare(board, instance)
     _restrict(session)
     _answer(board, session, frame, instance)
     roster.announce_instance(board, instance, "changed")
@@ -167,8 +171,7 @@ def _check_command(spec: CommandSpec) -> None:
         BadRequest: it cannot; the message says what it takes.
     """
     name = shown(spec.name)
-    if spec.queue:
-        raise BadRequest(f"{name}: queue=true is not built yet in this daemon; leave it out")
+    job_queues.check_command(spec)
     if spec.reply not in MODES:
         raise BadRequest(f"{name}: reply is one of {', '.join(MODES)}, not {shown(spec.reply)}")
     if spec.mode not in {"balanced", _BROADCAST}:
@@ -198,12 +201,15 @@ def _check_modes(session: Session, provision: Provision) -> None:
         if other is None:
             continue
         theirs = other.commands[spec.name]
-        if (theirs.mode, theirs.reply) != (spec.mode, spec.reply):
+        if _way(theirs) != _way(spec):
             raise BadRequest(
-                f"'{spec.name}' is registered with mode={spec.mode} reply={spec.reply} here and with "
-                f"mode={theirs.mode} reply={theirs.reply} by {other.stamp.decode()}; one service "
-                "has one way to answer a command"
+                f"'{spec.name}' is registered with {_way(spec)} here and with {_way(theirs)} by "
+                f"{other.stamp.decode()}; one service has one way to answer a command"
             )
+
+
+def _way(spec: CommandSpec) -> str:
+    return f"mode={spec.mode} reply={spec.reply}" + (" queue=true" if spec.queue else "")
 
 
 def _check_policy(policy: str, what: str) -> None:

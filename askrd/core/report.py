@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from askrd.core import roster, rotation
+from askrd.core import job_reports, log_commands, roster, rotation
 from askrd.core.routes import Route
 from askrd.core.services import Instance, Service
 from askrd.core.session import Session
@@ -25,11 +25,17 @@ GUARANTEES = {
         "is idempotent or was not delivered",
         "daemon_restarted": "fails with connection_lost; outcome unknown",
     },
+    "job": {
+        "delivery": "at least once; exactly one end",
+        "order": "per queue, as asked; others go ahead of one that waits to be tried again",
+        "instance_lost": "given to another instance at once",
+        "daemon_restarted": "goes on when the data directory is kept; what ran begins anew",
+    },
     "event": {
         "delivery": "at most once; loss is announced by a gap",
         "order": "per publisher",
         "instance_lost": "nothing more comes",
-        "daemon_restarted": "listeners hear what comes after they are back",
+        "daemon_restarted": "listeners hear what is retained, and what comes after they are back",
     },
 }
 """What a user may rely on, in words."""
@@ -112,7 +118,9 @@ def _describe_command(workspace: Workspace, target: str, route: Route) -> Json:
         "allow_from": spec.allow_from,
         "request": spec.request,
         "response": spec.response,
-        "guarantees": GUARANTEES["command"],
+        "queue": spec.queue,
+        **job_reports.described(workspace, canonical, spec),
+        "guarantees": GUARANTEES["job" if spec.queue else "command"],
         "instances": [roster.service_row(member) for member in members],
         "statistics": _counters(route.statistics, _running(workspace).get(canonical, 0)),
     }
@@ -206,17 +214,34 @@ def statistics(board: Switchboard, session: Session, _argument: Json) -> Json:
             {
                 "event": subject.decode("utf-8", "replace"),
                 "count": count,
-                "listeners": len(workspace.subscriptions.match(subject.decode()).listeners),
+                "listeners": _hearers(workspace, subject.decode()),
             }
             for subject, count in sorted(workspace.subscriptions.counts().items())
         ],
+        "groups": [
+            {
+                "group": group.name,
+                "pattern": group.pattern,
+                "policy": group.policy,
+                "members": len(group.instances),
+                "events": group.events,
+            }
+            for group in workspace.groups.values()
+        ],
+        "memory": {"recent": len(workspace.recent), "retained": len(workspace.retained)},
         "peers": [_peer(board, each) for each in workspace.sessions.values() if not each.is_away],
         "queues": [
             {"service": s.name, "waiting": s.waiting_count, "waiting_bytes": s.waiting_bytes}
             for s in workspace.destinations.services.values()
             if s.waiting_count
         ],
+        "jobs": job_reports.queues(board, session, None),
     }
+
+
+def _hearers(workspace: Workspace, subject: str) -> int:
+    audience = workspace.subscriptions.match(subject)
+    return len(audience.listeners) + len(audience.others)
 
 
 def _totals(board: Switchboard) -> dict[str, Json]:
@@ -293,5 +318,7 @@ COMMANDS: dict[str, Answer] = {
     "$askr.services": services,
     "$askr.stats": statistics,
     "$askr.why": why,
+    **job_reports.COMMANDS,
+    **log_commands.COMMANDS,
 }
 """Every command of the daemon, by address."""

@@ -15,6 +15,7 @@ from askrd.core import (
     departure,
     links,
     liveness,
+    log_readers,
     membership,
     recovery,
     rules,
@@ -29,12 +30,19 @@ from askrd.core.switchboard import Daemon, Switchboard
 from askrd.wire import header
 from askrd.wire.errors import AskrError
 from askrd.wire.frames import HEADER_REST_BYTES, STAMP_TIME, Kind
-from askrd.wire.limits import ASKED_MAX, DEFAULT_LIMITS, HEADER_BYTES, ID_MAX, Limits
+from askrd.wire.limits import (
+    ASKED_MAX,
+    DEFAULT_LIMITS,
+    HEADER_BYTES,
+    ID_MAX,
+    RECENT_FRAME_BYTES,
+    Limits,
+)
 
 _UNUSUAL = 0xFFF8_EFFC
 """Bits of the tail that leave the fast path: the last byte, hops ≥ 8, flags but SEALED, coding > 3."""
 _CALL, _REPLY, _EMIT, _EVENT = int(Kind.CALL), int(Kind.REPLY), int(Kind.EMIT), int(Kind.EVENT)
-_BURST_FRAME_BYTES = 4096
+_BURST_FRAME_BYTES = RECENT_FRAME_BYTES
 """Larger events are not joined with their neighbours: the copy would cost more than it saves."""
 _CLOSING, _CLOSED = Phase.CLOSING, Phase.CLOSED
 _FORGET_US = 60_000_000
@@ -145,7 +153,7 @@ class Router:
         routes, subjects, workspace = session.routes, session.subjects, session.workspace
         dirty, remember = board.dirty, board.recent.append
         fast, size_max, origin = self._fast, self._fast_size_max, session.origin
-        event_stamp = b""
+        event_stamp, keep_event = b"", session.remember
         burst: list[bytes] = []
         heard_by: Audience | None = None
         replies = emits = deliveries = queued = 0
@@ -264,6 +272,9 @@ class Router:
                     if size > _BURST_FRAME_BYTES:
                         _deliver(dirty, heard_by, burst)
                         heard_by = None
+                        workspace.recent.add_large(frame)
+                    else:
+                        keep_event(frame)
                     count = len(audience.listeners)
                     audience.count += 1
                     emits += 1
@@ -288,7 +299,7 @@ class Router:
                 at = end_of
                 break
             routes, subjects, workspace = session.routes, session.subjects, session.workspace
-            origin, event_stamp = session.origin, b""
+            origin, event_stamp, keep_event = session.origin, b"", session.remember
             at = end
         if heard_by is not None:
             _deliver(dirty, heard_by, burst)
@@ -329,6 +340,7 @@ class Router:
         session.judge_ready()
         if session.is_ready:
             waiting.serve(self.board, session)
+        log_readers.serve_session(self.board, session)
 
     def half_close(self, session: Session, now_us: int) -> None:
         """Takes in that the peer sends nothing more; it still gets the outcomes it waits for."""
@@ -353,6 +365,7 @@ class Router:
             if session in board.sessions:
                 liveness.review(board, session)
         commits.expire(board)
+        board.alarms.ring(board)
         if now_us >= self._forget_at_us:
             self._forget_at_us = now_us + _FORGET_US
             liveness.forget(board)
@@ -393,8 +406,8 @@ class Router:
 
     @property
     def in_flight(self) -> int:
-        """Commands without an outcome."""
-        return sum(len(session.asking) for session in self.board.sessions)
+        """Commands without an outcome, jobs that run included."""
+        return departure.in_flight(self.board)
 
 
 def _deliver(dirty: list[Session], audience: Audience, burst: list[bytes]) -> None:

@@ -116,7 +116,10 @@ class Route:
         able = [m for m in allowed if m not in without and busy(m, self.command) is None]
         if not able:
             return None
-        key = options.key.encode() if options.key else caller.origin
+        return self.pick(able, options.key.encode() if options.key else caller.origin)
+
+    def pick(self, able: list[Instance], key: bytes) -> Instance:
+        """Returns one of those who can take a command, by the policy; ``key`` is for `hash`."""
         return self._choose(self.service, able, key)
 
     def peek(self, caller: Session, options: CallOptions) -> Instance | None:
@@ -166,5 +169,5 @@ def _is_plain(member: Instance, spec: CommandSpec) -> bool:
     provision = member.provision
     restricts = spec.internal or spec.allow_from or provision.allow_from
     counts = spec.concurrency or provision.concurrency
-    asks_one = spec.reply == "value" and spec.mode == "balanced"
+    asks_one = spec.reply == "value" and spec.mode == "balanced" and not spec.queue
     return asks_one and not restricts and not counts

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from askrd.core import (
+    collecting,
     commands,
     directory,
+    emitting,
     entries,
-    events,
     links,
+    listening,
+    log_rules,
     membership,
     outcomes,
     registry,
@@ -52,9 +55,12 @@ RULES: dict[int, Rule] = {
     Kind.CREDIT: streams.credit,
     Kind.END: streams.end,
     Kind.RESET: streams.end,
-    Kind.SUB: events.sub,
-    Kind.UNSUB: events.unsub,
-    Kind.EMIT: events.emit,
+    Kind.SUB: listening.sub,
+    Kind.UNSUB: listening.unsub,
+    Kind.EMIT: emitting.emit,
+    Kind.ACK: log_rules.ack,
+    Kind.NAK: log_rules.nak,
+    Kind.ANSWER: collecting.answer,
     Kind.GET: entries.get,
     Kind.PUT: entries.put,
     Kind.DEL: entries.delete,
@@ -71,6 +77,8 @@ REQUESTS = frozenset(
         Kind.CALL,
         Kind.SUB,
         Kind.EMIT,
+        Kind.ACK,
+        Kind.NAK,
         Kind.GET,
         Kind.PUT,
         Kind.DEL,
@@ -83,7 +91,7 @@ REQUESTS = frozenset(
 """Kinds whose failure is answered by `fail`; others by `error`."""
 
 
-RELAYED = frozenset({Kind.CALL, Kind.PROGRESS, Kind.REPLY, Kind.ITEM, Kind.EMIT})
+RELAYED = frozenset({Kind.CALL, Kind.PROGRESS, Kind.REPLY, Kind.ITEM, Kind.EMIT, Kind.ANSWER})
 """Kinds whose payload is passed on unread, so that a view of it is enough."""
 
 

@@ -9,6 +9,8 @@ cdef class Session:
     cdef public bytes origin
     cdef public Outbox outbox
     cdef public dict asked, asking, again, routes, subjects, subscriptions, watches, instances
+    cdef public dict hearings, collections, answering
+    cdef public object remember
     cdef public set taken
     cdef public long long last_id, ended_badly, last_ticket, due_us, heard_us, since_us, bytes_in, confirm_at
     cdef public bint is_ready, takes_streams, is_unresponsive, is_held_to_pings, is_finishing, knows_drain, wants_roster

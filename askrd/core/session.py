@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from askrd.core.instants import NEVER_US
 from askrd.core.outbox import Outbox
-from askrd.core.wheel import NEVER_US
 from askrd.wire.codec import Assembly, Raw
 from askrd.wire.limits import HANDSHAKE_BYTES_MAX, Limits
 from askrd.wire.parts import Parts
 
 if TYPE_CHECKING:
+    from askrd.core.collecting import Collection
     from askrd.core.course import Course
+    from askrd.core.event import Hearing
+    from askrd.core.recent import Told
     from askrd.core.resumption import Resumption
     from askrd.core.routes import Route
     from askrd.core.services import Instance
@@ -28,6 +32,10 @@ caller it is a cancelled command that still runs; without instance it waits in t
 
 Letter = bytes | tuple[int, Raw]
 """A call for another instance: the frame as it was written, or its tail and what follows its name."""
+
+
+_NOWHERE: deque[Told] = deque(maxlen=0)
+"""What is remembered of a peer without a workspace."""
 
 
 class Phase(IntEnum):
@@ -57,7 +65,11 @@ class Session:
         taken: ids of its unfinished requests that are no commands: subscriptions, watches, and
             requests that wait for the store.
         routes, subjects: the workspace's caches; a hit is the permission. Empty until HELLO.
-        subscriptions, watches: pattern and prefix by the peer's ids.
+        remember: takes a small event into the memory of the workspace.
+        subscriptions, watches: pattern and prefix by the peer's ids. hearings: subscriptions whose
+            frames are their own.
+        collections: events it emitted that collect answers, by its ids. answering: those it may
+            answer, by the ids it was given.
         instances: what it provides, by service name.
         due_us: when the wheel looks at it next. heard_us: when it last sent a byte.
         is_ready: whether it may be given commands now.
@@ -74,14 +86,17 @@ class Session:
     __slots__ = (
         "address",
         "again",
+        "answering",
         "asked",
         "asking",
         "assembly",
         "bytes_in",
+        "collections",
         "confirm_at",
         "due_us",
         "ended_badly",
         "heard_us",
+        "hearings",
         "instances",
         "is_finishing",
         "is_held_to_pings",
@@ -97,6 +112,7 @@ class Session:
         "outbox",
         "parts",
         "phase",
+        "remember",
         "resumption",
         "routes",
         "secret",
@@ -144,20 +160,20 @@ class Session:
         self.last_ticket = 0
         self.routes: dict[bytes, Route] = {}
         self.subjects: dict[bytes, Audience] = {}
+        self.remember: Callable[[Told], object] = _NOWHERE.append
         self.subscriptions: dict[int, str] = {}
+        self.hearings: dict[int, Hearing] = {}
+        self.collections: dict[int, Collection] = {}
+        self.answering: dict[int, Collection] = {}
         self.watches: dict[int, str] = {}
         self.instances: dict[str, Instance] = {}
         self.due_us = NEVER_US
         self.heard_us = now_us
         self.since_us = now_us
         self.bytes_in = 0
-        self.is_ready = False
-        self.is_unresponsive = False
-        self.takes_streams = False
         self.is_held_to_pings = True
-        self.is_finishing = False
-        self.knows_drain = False
-        self.wants_roster = False
+        self.is_ready = self.is_unresponsive = self.is_finishing = False
+        self.takes_streams = self.knows_drain = self.wants_roster = False
         self.resumption: Resumption | None = None
         self.confirm_at = NEVER_US
         self.main: Session | None = None
@@ -199,6 +215,11 @@ class Session:
     def service_names(self) -> list[str]:
         """The names by which rules know it: its services, and its own."""
         return list(dict.fromkeys((*self.instances, self.name)))
+
+    @property
+    def listens(self) -> bool:
+        """Whether it has a subscription of any kind."""
+        return bool(self.subscriptions or self.hearings)
 
     @property
     def in_open_workspace(self) -> Workspace:

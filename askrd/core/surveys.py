@@ -37,6 +37,10 @@ def call(board: Switchboard, session: Session, frame: Frame, options: CallOption
         raise BadRequest("a survey takes no streams, no large payload and no idempotency key")
     members = members_for(board, session, frame.name, options)
     command = read_address(frame.name).command
+    if any(member.commands[command].queue for member in members):
+        raise BadRequest(
+            f"'{command}' is a queue; ask for it as service.command, and whoever is free gets the job"
+        )
     modes = [agree(member.commands[command], frame, options) for member in members]
     routes = [_route(board, session, member, command) for member in members]
     timeout_ms = frame.ttl_ms or max(route.timeout_ms for route in routes)

@@ -6,7 +6,7 @@ from askrd.core.wheel cimport Wheel
 
 
 cdef class Switchboard:
-    cdef public object daemon, limits, gate, expiry, recent, failures
+    cdef public object daemon, limits, gate, expiry, alarms, recent, failures
     cdef public long long now_us, started_us, wall_offset_us, queued_bytes, grace_ms
     cdef long long _floor
     cdef public dict sessions, workspaces

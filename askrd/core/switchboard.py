@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from askrd.core.alarms import Alarms
 from askrd.core.effects import Close, Effect, Note
 from askrd.core.expiry import Expiry
 from askrd.core.gate import Gate
@@ -110,13 +111,14 @@ class Switchboard:
         dirty: sessions whose outbox got something since the last flush.
         effects: what is to be done outside, in order.
         queued_bytes: roughly what was put into outboxes since the last flush.
-        expiry: when entries of the state go by themselves.
+        expiry: when entries of the state go by themselves. alarms: what else is to be done at a time.
         grace_ms: how long a drain may take, or 0 while not draining.
         recent: the last commands that were given to an instance. failures: the last that failed.
     """
 
     __slots__ = (
         "_floor",
+        "alarms",
         "daemon",
         "dirty",
         "effects",
@@ -146,6 +148,7 @@ class Switchboard:
         self.workspaces: dict[str, Workspace] = {}
         self.wheel = Wheel()
         self.expiry = Expiry(self.wheel)
+        self.alarms = Alarms(self.wheel)
         self.gate = Gate()
         self.totals = Totals()
         self.dirty: list[Session] = []
@@ -236,6 +239,27 @@ class Switchboard:
         lane.append(data)
         self.queued_bytes += len(data)
 
+    def give_event(self, session: Session, told: bytes | LargeEvent) -> None:
+        """Puts an event of either size into ``session``'s outbox."""
+        if isinstance(told, bytes):
+            self.send_event(session, told)
+        else:
+            self.send_large_event(session, told)
+
+    def send_newest(
+        self, session: Session, slot: tuple[int, bytes], told: bytes | LargeEvent
+    ) -> None:
+        """Puts an event into ``session``'s outbox, in the place of an unread one of its slot."""
+        lane = session.outbox.events
+        if isinstance(lane, list):
+            self.give_event(session, told)
+            return
+        data = told if isinstance(told, bytes) else told.head + bytes(told.payload)
+        if not lane:
+            self.dirty.append(session)
+        lane.keep_newest(slot, data)
+        self.queued_bytes += len(data)
+
     def tell(self, session: Session, kind: Kind, id_: int = 0, body: Json = None) -> None:
         """Sends a frame whose payload is a JSON body, or nothing."""
         if body is None:
@@ -263,7 +287,7 @@ class Switchboard:
         """Closes a session whose answers and calls pile up because it does not read."""
         if session.phase >= Phase.CLOSING:
             return
-        reason = "answers piled up unread"
+        reason = "what it is told piled up unread"
         self.refuse(session, 0, SlowConsumer(f"{reason}; the connection is closed", at="daemon"))
         self.close(session, 4001, reason)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from askrd.core import outcomes
+from askrd.core import job_runs, outcomes
 from askrd.core.course import NO_OPTIONS, Course
 from askrd.core.dispatch import dispatch
 from askrd.core.eligibility import busy
@@ -79,10 +79,11 @@ def delivered(course: Course | None) -> str:
 
 
 def serve(board: Switchboard, session: Session) -> None:
-    """Dispatches commands that waited for the services of ``session``, oldest first."""
+    """Dispatches what waited for the services of ``session``: commands, oldest first, then jobs."""
     for instance in list(session.instances.values()):
         waiting = instance.service.all_waiting()
         _serve_these(board, instance, sorted(waiting, key=lambda parked: parked.number))
+        job_runs.serve_service(board, session.in_open_workspace, instance.service.name)
 
 
 def serve_run(board: Switchboard, entry: Entry, run: Kept) -> None:
@@ -101,13 +102,23 @@ def serve_run(board: Switchboard, entry: Entry, run: Kept) -> None:
 def after_answer(board: Switchboard, session: Session, entry: Entry) -> None:
     """Dispatches what waited for room that an answer made."""
     member, route, course = entry[2], entry[4], entry[7]
-    if member is None or course is None or not member.service.waiting:
+    if member is None or course is None:
         return
     if member.provision.concurrency:
-        serve(board, session)
-    else:
+        if member.service.waiting or session.in_open_workspace.jobs.queues:
+            serve(board, session)
+        return
+    if course.job is not None:
+        job_runs.serve(board, session.in_open_workspace, course.job.queue)
+    if member.service.waiting:
         queue = member.service.waiting.get(route.name)
         _serve_these(board, member, list(queue.values()) if queue else [])
+
+
+def after_loss(board: Switchboard, session: Session, entries: list[Entry]) -> None:
+    """Starts jobs that others can take over, and those that waited behind them."""
+    for queue in {e[7].job.queue: None for e in entries if e[7] is not None and e[7].job}:
+        job_runs.serve(board, session.in_open_workspace, queue)
 
 
 def _serve_these(board: Switchboard, instance: Instance, waiting: list[Parked]) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from askrd.core.changes import Change
+from askrd.core.instants import NEVER_US
 from askrd.core.session import Session
 from askrd.core.state import Entry
 from askrd.core.switchboard import Switchboard
-from askrd.core.wheel import NEVER_US
 from askrd.core.workspace import Workspace
 from askrd.wire import header
 from askrd.wire.bodies import EntryOptions, dump

@@ -8,6 +8,7 @@ from askrd.core.session cimport Session
 cdef class Wheel:
     cdef dict _slots
     cdef list _times
+    cdef dict _reminders
     cdef long long _reminder_us
     cdef public long long next_due_us
 

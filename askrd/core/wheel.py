@@ -9,28 +9,30 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
+from askrd.core.instants import NEVER_US
+
 if TYPE_CHECKING:
     from askrd.core.session import Session
 
 SLOT_BITS = 16
 """A slot lasts 2^16 µs (65.5 ms): how late a deadline may be noticed."""
-NEVER_US = 2**62
 
 
 class Wheel:
     """Sessions by the time slot in which they are due.
 
     Attributes:
-        next_due_us: when `due` will next have something, or the reminder's time if that is
+        next_due_us: when `due` will next have something, or the first reminder's time if that is
             earlier; `NEVER_US` when nothing waits.
     """
 
-    __slots__ = ("_reminder_us", "_slots", "_times", "next_due_us")
+    __slots__ = ("_reminder_us", "_reminders", "_slots", "_times", "next_due_us")
 
     def __init__(self) -> None:
         self._slots: dict[int, list[Session]] = {}
         self._times: list[int] = []
         self._reminder_us = NEVER_US
+        self._reminders: dict[str, int] = {}
         self.next_due_us = NEVER_US
 
     def __len__(self) -> int:
@@ -51,10 +53,11 @@ class Wheel:
         else:
             waiting.append(session)
 
-    def remind(self, at_us: int) -> None:
-        """Sets the one time at which something is to be done that is no session's."""
-        if at_us != self._reminder_us:
-            self._reminder_us = at_us
+    def remind(self, at_us: int, *, of: str = "expiry") -> None:
+        """Sets the time at which something is to be done that is no session's; one for each ``of``."""
+        if at_us != self._reminders.get(of, NEVER_US):
+            self._reminders[of] = at_us
+            self._reminder_us = min(self._reminders.values())
             self._look_ahead()
 
     def due(self, now_us: int) -> list[Session]:

@@ -6,10 +6,13 @@ from typing import Any
 
 import msgspec
 
-from askrd.core import surveys, waiting
+from askrd.core import job_calls, surveys, waiting
 from askrd.core.destinations import candidates_in, read_address
 from askrd.core.eligibility import saturated
+from askrd.core.event import Hearing
 from askrd.core.letters import check_options
+from askrd.core.log_readers import Reader
+from askrd.core.logs import fits
 from askrd.core.services import Instance
 from askrd.core.session import Entry, Session
 from askrd.core.switchboard import Failure, Past, Switchboard, past_of
@@ -57,6 +60,8 @@ def dry_run(board: Switchboard, session: Session, target: str, options: Any) -> 
 def _decide(
     board: Switchboard, session: Session, target: str, options: CallOptions
 ) -> tuple[list[Json], str]:
+    if job_calls.meant(session.in_open_workspace, target.encode()) is not None:
+        return _candidates(board, session, target), "queued"
     destinations = session.in_open_workspace.destinations
     address = read_address(target.encode())
     found = candidates_in(
@@ -102,7 +107,7 @@ def _event(session: Session, event: Json) -> Json:
         raise BadRequest("event is a name")
     check_pattern(event)
     listeners = session.in_open_workspace.sessions.values()
-    rows = [_listener(listener, event) for listener in listeners if listener.subscriptions]
+    rows = [_listener(listener, event) for listener in listeners if listener.listens]
     rows.sort(key=lambda row: row["verdict"] != "hears")
     heard = any(row["verdict"] == "hears" for row in rows)
     return {"target": event, "verdict": "heard" if heard else "nobody", "candidates": rows}
@@ -112,9 +117,13 @@ def _listener(listener: Session, event: str) -> dict[str, Json]:
     service, _, suffix = listener.origin.decode().partition("@")
     row = {"service": service, "instance": suffix}
     patterns = list(listener.subscriptions.values())
-    hits = [pattern for pattern in patterns if pattern_matches(pattern, event)]
+    hits = [pattern for pattern in patterns if pattern_matches(pattern, event)][:1]
+    for hearing in listener.hearings.values():
+        patterns.append(hearing.pattern)
+        if _hears(hearing, event):
+            hits.append(f"{hearing.pattern} {hearing.manner}".rstrip())
     if hits:
-        return row | {"verdict": "hears", "reason": f"it listens to {hits[0]}"}
+        return row | {"verdict": "hears", "reason": f"it listens to {', and '.join(hits)}"}
     for pattern in patterns:
         if _is_one_letter_off(pattern, event):
             return row | {
@@ -123,6 +132,14 @@ def _listener(listener: Session, event: str) -> dict[str, Json]:
             }
     shown = ", ".join(patterns[:5]) + (" and more" if len(patterns) > 5 else "")
     return row | {"verdict": "misses", "reason": f"it listens to {shown}"}
+
+
+def _hears(hearing: Hearing, event: str) -> bool:
+    """Says whether an event fits a subscription; a reader of a log gets what the log keeps."""
+    if not isinstance(hearing, Reader):
+        return pattern_matches(hearing.pattern, event)
+    is_kept = any(pattern_matches(pattern, event) for pattern in hearing.log.heard)
+    return is_kept and fits(hearing.pattern, event)
 
 
 def _is_one_letter_off(pattern: str, event: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from askrd.core.session import Session
 from askrd.doors.messages import binary
 from askrd.wire.codec import Raw, decode
-from askrd.wire.frames import HEADER, Kind
+from askrd.wire.frames import FLAG_OPTIONS, HEADER, Kind
 from askrd.wire.names import pattern_matches
 from askrd.wire.text import decode_text, encode_text, event_tail
 
@@ -75,7 +75,9 @@ class Transcript:
             end = at + 4 + int.from_bytes(data[at : at + 4], "little")
             frame = data[at:end]
             at = end
-            if frame[4] == Kind.EVENT:
+            if frame[4] == Kind.EVENT and frame[21] & FLAG_OPTIONS:
+                found.append(encode_text(decode(frame), sub=self._sub(frame)))
+            elif frame[4] == Kind.EVENT:
                 found.append(
                     b'{"k":"event","sub":%d,%b' % (self._sub(frame), self._events.tail(frame))
                 )

@@ -1,6 +1,9 @@
-"""How the C library keeps memory: large frames come and go, and fresh pages are dear."""
+"""How memory is kept: by the C library for large frames, by the interpreter for what was restored."""
 
 import ctypes
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from askrd.wire.limits import MIB
 
@@ -28,3 +31,19 @@ def keep_freed_memory() -> bool:
     trim = library.mallopt(_M_TRIM_THRESHOLD, KEPT_BYTES)
     mapped = library.mallopt(_M_MMAP_THRESHOLD, MAPPED_FROM_BYTES)
     return bool(trim and mapped)
+
+
+@contextmanager
+def no_search_for_garbage() -> Iterator[None]:
+    """Keeps the interpreter from searching what the block makes for cycles, then and ever after.
+
+    For a block that makes a great many lasting objects: each search would look at all of them.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()

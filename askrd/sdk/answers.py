@@ -6,22 +6,19 @@ from typing import Any
 import msgspec
 
 from askrd.sdk.keys import options_of
+from askrd.sdk.payloads import read_payload, sender_of
 from askrd.sdk.requests import GRACE_S, NEVER, error_of
-from askrd.sdk.values import (
-    Change,
-    Emitted,
-    Entry,
-    Outcome,
-    Row,
-    Touched,
-    read_payload,
-    sender_of,
-)
+from askrd.sdk.values import Change, Emitted, Entry, Outcome, Row, Touched
 from askrd.sdk.watches import change_of
 from askrd.wire import bodies
 from askrd.wire.errors import AskrError, BadRequest
 from askrd.wire.frames import FLAG_KEPT, Frame, Kind
-from askrd.wire.limits import TTL_MS_MAX
+from askrd.wire.limits import COLLECT_MS_MAX, TTL_MS_MAX
+
+COLLECT_TIMEOUT_S = 2.0
+"""How long listeners may take to answer when nothing else is said."""
+ANSWERS_MAX = 10_000
+"""Answers that may wait for their reader."""
 
 
 def ttl_ms_of(timeout: float | None) -> int:
@@ -35,6 +32,20 @@ def ttl_ms_of(timeout: float | None) -> int:
     if not 0 < timeout * 1000 <= TTL_MS_MAX:
         raise BadRequest(f"timeout={timeout}: a timeout is above 0 and at most 49 days, in seconds")
     return max(1, round(timeout * 1000))
+
+
+def collect_ms_of(timeout: float) -> int:
+    """Returns how long to wait for answers, in milliseconds.
+
+    Raises:
+        BadRequest: it is not above 0, or more than the daemon waits.
+    """
+    ms = ttl_ms_of(timeout)
+    if ms > COLLECT_MS_MAX:
+        raise BadRequest(
+            f"timeout={timeout}: answers are collected for at most {COLLECT_MS_MAX // 1000} s"
+        )
+    return ms
 
 
 def guard_of(now: float, timeout: float | None) -> float:
@@ -96,7 +107,7 @@ def emitted_in(frame: Frame) -> Emitted:
         BadRequest: the daemon said something else.
     """
     body = bodies.load(bodies.Emitted, frame.payload, "emitted")
-    return Emitted(body.receivers, body.seq)
+    return Emitted(body.receivers, body.seq, body.answers or 0)
 
 
 def entry_in(frame: Frame, as_: Any = None) -> Entry:

@@ -13,6 +13,8 @@ from askrd.wire.errors import LimitExceeded
 from askrd.wire.frames import FLAG_MORE, Frame, Kind
 from askrd.wire.limits import STREAM_ITEMS
 
+_TAKEN = frozenset({Kind.ITEM, Kind.REPLY, Kind.FAIL, Kind.ANSWER})
+
 
 def _nobody() -> None:
     """Stands where nobody waits for news."""
@@ -60,7 +62,7 @@ class Arrivals:
     # --- coming in --------------------------------------------------------------------------
 
     def take(self, frame: Frame) -> Credit | None:
-        """Takes an item, a row, or a piece of the reply.
+        """Takes an item, a row, an answer to an event, or a piece of the reply.
 
         Raises:
             LimitExceeded: more came than was asked for.
@@ -68,7 +70,7 @@ class Arrivals:
         """
         if frame.kind == Kind.ITEM and frame.flags & FLAG_MORE:
             return self._pieces.add(frame.payload)
-        if frame.kind not in (Kind.ITEM, Kind.REPLY, Kind.FAIL):
+        if frame.kind not in _TAKEN:
             return None
         if len(self._waiting) >= self._waiting_max:
             raise LimitExceeded(

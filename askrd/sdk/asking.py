@@ -8,18 +8,28 @@ from typing import Any, Unpack, cast
 import msgspec
 
 from askrd.sdk.client import Client
+from askrd.sdk.collecting import Collecting
 from askrd.sdk.context import CURRENT
 from askrd.sdk.errands import errand
-from askrd.sdk.errors import refuse_unbuilt
+from askrd.sdk.hearing import ListenWishes
 from askrd.sdk.inquiry import Inquiry
+from askrd.sdk.jobs import Jobs
+from askrd.sdk.logs import Logs
 from askrd.sdk.middleware import Middleware, Passage, PassageKind, pass_through
 from askrd.sdk.readers import EventReader
 from askrd.sdk.shape import Shape
 from askrd.sdk.state import State
 from askrd.sdk.streams import Stream
 from askrd.sdk.surveys import Survey
-from askrd.sdk.values import Emitted, Outcome
-from askrd.sdk.wishes import CallWishes, SendWishes, StreamWishes, SurveyWishes, TellWishes
+from askrd.sdk.values import Emitted, Outcome, Row
+from askrd.sdk.wishes import (
+    CallWishes,
+    CollectWishes,
+    SendWishes,
+    StreamWishes,
+    SurveyWishes,
+    TellWishes,
+)
 from askrd.wire.errors import BadRequest
 from askrd.wire.frames import Coding
 
@@ -48,9 +58,19 @@ class Asking(ABC):
         """What `emits` said about an event."""
 
     @property
-    def state(self) -> State:
-        """The connected state of the workspace."""
+    def workspace_state(self) -> State:
+        """The connected state of the whole workspace."""
         return self._client.state
+
+    @property
+    def jobs(self) -> Jobs:
+        """What queues hold."""
+        return self._client.jobs
+
+    @property
+    def logs(self) -> Logs:
+        """Events that are kept."""
+        return self._client.logs
 
     def send(
         self, target: str, payload: Any = None, **how: Unpack[SendWishes]
@@ -154,23 +174,55 @@ class Asking(ABC):
         )
 
     def emit(
-        self, event: str, payload: Any = None, *, confirm: bool = False, retain: None = None
+        self,
+        event: str,
+        payload: Any = None,
+        *,
+        confirm: bool = False,
+        retain: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> Coroutine[Any, Any, Emitted | None]:
         """Tells everyone who listens, once it is awaited; arguments as for `Client.emit`.
 
         Raises:
             SchemaInvalid: the payload is not what `emits` said; nothing was sent.
         """
-        refuse_unbuilt("emit", retain=retain)
-        return errand("emit", event, self._emit(event, payload, confirm=confirm))
 
-    async def _emit(self, event: str, payload: Any, *, confirm: bool) -> Emitted | None:
+        async def tell() -> Emitted | None:
+            payload_ = self._fitting(event, payload, retain=retain)
+            return await self._client.emit(
+                event, payload_, confirm=confirm, retain=retain, headers=headers
+            )
+
+        return errand("emit", event, tell())
+
+    def collect(
+        self, event: str, payload: Any = None, **how: Unpack[CollectWishes]
+    ) -> Coroutine[Any, Any, list[Row]]:
+        """Tells everyone who listens and returns what they answer; all as for `Client.collect`.
+
+        Raises:
+            SchemaInvalid: the payload is not what `emits` said; nothing was sent.
+        """
+
+        async def gather() -> list[Row]:
+            return await self._client.collect(event, self._fitting(event, payload), **how)
+
+        return errand("collect", event, gather())
+
+    def collecting(
+        self, event: str, payload: Any = None, **how: Unpack[CollectWishes]
+    ) -> Collecting:
+        """Returns an iterator of what listeners answer; all as for `Client.collecting`."""
+        return self._client.collecting(event, self._fitting(event, payload), **how)
+
+    def _fitting(self, event: str, payload: Any, *, retain: bool = False) -> Any:
+        """Returns the payload of an event as it is sent, checked."""
         shape = self._shape_of(event)
-        if shape is not None:
-            data, coding = shape.write(payload, at="request")
-            if coding == Coding.JSON:
-                payload = msgspec.Raw(data)
-        return await self._client.emit(event, payload, confirm=confirm)
+        if shape is None or (retain and payload is None):
+            return payload
+        data, coding = shape.write(payload, at="request")
+        return msgspec.Raw(data) if coding == Coding.JSON else payload
 
     def listen(
         self,
@@ -179,9 +231,12 @@ class Asking(ABC):
         timeout: float | None = None,
         idle: float | None = None,
         gaps: bool = False,
+        **how: Unpack[ListenWishes],
     ) -> EventReader:
         """Returns an asynchronous iterator of events; arguments as for `Client.listen`."""
-        return self._client.listen(*patterns, count=count, timeout=timeout, idle=idle, gaps=gaps)
+        return self._client.listen(
+            *patterns, count=count, timeout=timeout, idle=idle, gaps=gaps, **how
+        )
 
     async def services(self) -> list[dict[str, Any]]:
         """Returns a row per instance of every service in the workspace."""

@@ -1,7 +1,6 @@
 """The agent: a program that offers commands, emits and hears events, and asks others."""
 
 import asyncio
-import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
@@ -11,13 +10,13 @@ from typing import Any, Self, TypeVar, Unpack
 from askrd.sdk.announcing import Announcer
 from askrd.sdk.asking import Asking
 from askrd.sdk.client import Client
-from askrd.sdk.errors import CannotConnect, lost, refuse_unbuilt
+from askrd.sdk.errors import lost, refuse_unbuilt
 from askrd.sdk.from_thread import FromThread, Home
+from askrd.sdk.hearing import ListenWishes, hearing, patterns_of
 from askrd.sdk.life import Hook, Life, Voice
 from askrd.sdk.listening import Listener, takes_of
 from askrd.sdk.middleware import Middleware, check_middleware
 from askrd.sdk.own import Own
-from askrd.sdk.reconnect import FINAL, delays
 from askrd.sdk.service import Service
 from askrd.sdk.shape import Shape
 from askrd.sdk.signature import Function
@@ -44,7 +43,8 @@ class Askr(Service, Asking):
 
     Attributes:
         sync: `send`, `call`, `emit` and the like for plain functions, which run in threads.
-        own: the entries of the state that belong to its service, see `Own`.
+        state: the entries of the state that belong to its service, see `Own`; those of the whole
+            workspace are `workspace_state`.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Askr(Service, Asking):
         self._thread = 0
         self.on_change = self._offer
         self.sync = FromThread(self, self._home)
-        self.own = Own(name, lambda: self.state)
+        self.state = Own(name, lambda: self.workspace_state)
 
     # --- what it offers and hears -----------------------------------------------------------
 
@@ -122,22 +122,28 @@ class Askr(Service, Asking):
         self._offer(made)
         return made
 
-    def on(self, pattern: str) -> Callable[[F], F]:
+    def on(self, pattern: str = "", **how: Unpack[ListenWishes]) -> Callable[[F], F]:
         """Registers a function for events: ``@agent.on("FETCHED_*")``.
 
         The function takes nothing, the payload or the `Event`; a type on the payload or as
-        ``Event[int]`` is checked first. It gets one event at a time, in order.
+        ``Event[int]`` is checked first. It gets one event at a time, in order. What it returns
+        answers who collects. A log's event is acknowledged when it returns, and told again, later
+        and later, when it raises.
 
         Args:
             pattern: the event's name; `*` stands for a segment or part of one, `**` for the rest.
+                With ``log`` it may be left out. While there is no such log the function waits.
+            **how: as for `Client.listen`: ``since``, ``group``, ``log``, ``consumer`` and others.
 
         Raises:
             BadRequest: it is no pattern, the function takes something else, or a type that does
-                not go with what `emits` says.
+                not go with what `emits` says; or an argument makes no sense.
         """
+        wanted = hearing(**how)
+        (name,) = patterns_of((pattern,) if pattern else (), wanted)
 
         def register(function: F) -> F:
-            self._hear(Listener(pattern, function, self._skins))
+            self._hear(Listener(name, function, self._skins, wanted))
             return function
 
         return register
@@ -147,7 +153,7 @@ class Askr(Service, Asking):
         self._listeners.append(listener)
         if self._life is not None:
             self._life.listen(listener)
-        if not listener.pattern.startswith("$"):
+        if not listener.pattern.startswith("$") and not listener.hearing.log:
             self.hears(listener.pattern, listener.schema, listener.doc)
 
     def _compare(self, listener: Listener) -> None:
@@ -257,7 +263,7 @@ class Askr(Service, Asking):
         grace_s = 0.0
         try:
             async with asyncio.timeout(None) as self._patience:
-                await self._persist(life, announcer)
+                await life.persist(announcer, self._services.values())
                 await life.voice.ended
         except TimeoutError:
             if self._patience is None or not self._patience.expired():
@@ -323,7 +329,7 @@ class Askr(Service, Asking):
             skins=self._skins,
             timers=self._timers,
             hooks=self._hooks,
-            own=self.own,
+            own=self.state,
         )
         return self._life
 
@@ -335,26 +341,6 @@ class Askr(Service, Asking):
             return await life.drain(timeout)
         finally:
             self._life = None
-
-    async def _persist(self, life: Life, announcer: Announcer | None) -> None:
-        """Connects, however long it takes; later connections come by themselves."""
-        if announcer is not None:
-            announcer.offer(self._services.values())
-            announcer.follow(life.voice)
-        for delay_s in delays(random.Random()):  # noqa: S311  # jitter is no secret
-            try:
-                await life.voice.connect()
-                break
-            except CannotConnect as exc:
-                if announcer is not None:
-                    announcer.say(f"cannot reach askrd at {exc.url} ({exc.reason}); trying again")
-            except AskrError as exc:
-                if exc.code in FINAL:
-                    raise
-                if announcer is not None:
-                    announcer.say(f"askrd does not take it now: {exc.message}; trying again")
-            await asyncio.sleep(delay_s)
-        await life.offered()
 
     def _offer(self, service: Service) -> None:
         for listener in self._listeners:

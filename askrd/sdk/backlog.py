@@ -1,6 +1,7 @@
 """What arrived and nobody has read yet: bounded, and honest about what it had to drop."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
 from askrd.sdk.values import Change, Event, Gap, Synced
@@ -11,6 +12,14 @@ Item = TypeVar("Item")
 
 EVENTS_MAX = 10_000
 """Events that wait for one slow reader in this process."""
+LOG_PAUSED_ABOVE = 2_000
+LOG_GOES_ON_BELOW = 200
+LOG_EVENTS_WAITING_MAX = 50_000
+"""As above for a log: what was on its way when it was asked to stop has room, too."""
+
+
+def _nobody() -> None:
+    """Stands where no log is read yet."""
 
 
 class Backlog(Protocol[Item]):
@@ -84,6 +93,45 @@ class EventBacklog:
         self._missed = self._first = self._last = 0
         self._subjects = {}
         self._unsure = False
+
+
+class LogBacklog(EventBacklog):
+    """Events of a log that nobody acknowledges: while many wait the log is asked to stop.
+
+    Nothing of a log need be lost to a slow reader: it goes on behind what was read.
+
+    Attributes:
+        pause: called when enough events wait.
+        go_on: called when few are left.
+    """
+
+    __slots__ = ("_is_paused", "go_on", "pause")
+
+    def __init__(self) -> None:
+        """Starts empty."""
+        super().__init__(LOG_EVENTS_WAITING_MAX)
+        self.pause: Callable[[], None] = _nobody
+        self.go_on: Callable[[], None] = _nobody
+        self._is_paused = False
+
+    def put(self, item: Told) -> None:
+        """Adds an item; the log stops when that is enough."""
+        super().put(item)
+        if not self._is_paused and len(self) >= LOG_PAUSED_ABOVE:
+            self._is_paused = True
+            self.pause()
+
+    def take(self) -> Told:
+        """Returns the oldest item; the log goes on when few are left.
+
+        Raises:
+            IndexError: nothing waits.
+        """
+        item = super().take()
+        if self._is_paused and len(self) <= LOG_GOES_ON_BELOW:
+            self._is_paused = False
+            self.go_on()
+        return item
 
 
 class ChangeBacklog:

@@ -18,27 +18,18 @@ from askrd.sdk.requests import NEVER, Meanwhile, Promise, Request
 from askrd.wire.frames import Frame
 
 
-class Course:
-    """What comes back for one command, as it comes; it is asked from the beginning on.
-
-    Leaving it before the end, by closing, dropping or Ctrl-C, cancels the command at its handlers.
-    """
+class Following:
+    """What comes back for one request, as it comes; it is asked from the beginning on."""
 
     def __init__(
-        self,
-        connection: BlockingConnection,
-        inquiry: Inquiry,
-        *,
-        waiting_max: int,
-        on_progress: Callable[[Any], None] | None = None,
+        self, connection: BlockingConnection, ask: Callable[[Arrivals], int], *, waiting_max: int
     ) -> None:
         self._connection = connection
         self._arrivals = Arrivals(time.monotonic, waiting_max)
+        self._leave: Callable[[int], None] = connection.conversation.cancel
         self._is_over = False
         self._started_at = time.monotonic()
-        self._id = ask(
-            connection, inquiry, self._arrivals, self._arrivals, progress_reader(on_progress)
-        )
+        self._id = ask(self._arrivals)
 
     def __iter__(self) -> Self:
         return self
@@ -57,15 +48,15 @@ class Course:
     def __del__(self) -> None:
         id_ = getattr(self, "_id", 0)
         if id_ and not self._is_over and not self._arrivals.done():
-            self._connection.later(partial(self._connection.conversation.cancel, id_))
+            self._connection.later(partial(self._leave, id_))
 
     def close(self) -> None:
-        """Ends it, from any thread; when the outcome is not there the command is cancelled."""
+        """Ends it, from any thread; what is still to come is not wanted any more."""
         connection = self._connection
-        with connection.quietly() as conversation:
+        with connection.quietly():
             self._is_over = True
             if not self._arrivals.done():
-                conversation.cancel(self._id)
+                self._leave(self._id)
             connection.changed.notify_all()
 
     def _next(self) -> tuple[Frame, float] | None:
@@ -90,6 +81,28 @@ class Course:
             if arrivals.error is not None:
                 raise arrivals.error
         return None
+
+
+class Course(Following):
+    """What comes back for one command, as it comes.
+
+    Leaving it before the end, by closing, dropping or Ctrl-C, cancels the command at its handlers.
+    """
+
+    def __init__(
+        self,
+        connection: BlockingConnection,
+        inquiry: Inquiry,
+        *,
+        waiting_max: int,
+        on_progress: Callable[[Any], None] | None = None,
+    ) -> None:
+        tell = progress_reader(on_progress)
+        super().__init__(
+            connection,
+            lambda arrivals: ask(connection, inquiry, arrivals, arrivals, tell),
+            waiting_max=waiting_max,
+        )
 
 
 def ask(

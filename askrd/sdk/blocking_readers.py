@@ -6,13 +6,16 @@ subscription on the daemon.
 
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from askrd.sdk.backlog import Backlog, ChangeBacklog, EventBacklog
+from askrd.sdk.backlog import Backlog, ChangeBacklog, EventBacklog, LogBacklog
 from askrd.sdk.blocking import Answer, BlockingConnection
 from askrd.sdk.conversation import Conversation
 from askrd.sdk.errors import too_few
+from askrd.sdk.hearing import PLAIN, Hearing, patterns_of
+from askrd.sdk.receipts import Receipt, settle
 from askrd.sdk.subscriptions import Subscription
 from askrd.sdk.values import Change, Event, Gap, Synced
 from askrd.sdk.watches import Watch
@@ -84,7 +87,7 @@ class Reader(Generic[Item]):
             AskrError: nothing more will come.
         """
         try:
-            with self._connection.changed:
+            with self._connection.quietly():
                 self._connection.changed.wait_for(self._has_news, self._patience())
                 if self._mail.backlog:
                     return self._mail.backlog.take()
@@ -127,12 +130,17 @@ class _Mail(Generic[Item]):
 
 
 class EventReader(Reader[Event[Any] | Gap]):
-    """Events that fit any of some patterns; it listens from the beginning on."""
+    """Events that fit any of some patterns, or of a log; it listens from the beginning on.
+
+    Asking for the next event says that the last one was handled, and so does leaving the
+    ``with``; see `askrd.sdk.readers.EventReader`.
+    """
 
     def __init__(
         self,
         connection: BlockingConnection,
         patterns: tuple[str, ...],
+        wanted: Hearing = PLAIN,
         *,
         count: int | None,
         timeout: float | None,
@@ -145,7 +153,11 @@ class EventReader(Reader[Event[Any] | Gap]):
         Raises:
             AskrError: the daemon refused, or is not there.
         """
-        super().__init__(connection, EventBacklog(), timeout, idle)
+        patterns, wanted = patterns_of(patterns, wanted), wanted.for_count(count)
+        backlog = LogBacklog() if wanted.is_paced else EventBacklog()
+        super().__init__(connection, backlog, timeout, idle)
+        self._last: Receipt | None = None
+        self._is_manual = wanted.is_manual
         self._wanted = self._left = count
         self._gaps = gaps
         self._on_gap = on_gap
@@ -157,13 +169,32 @@ class EventReader(Reader[Event[Any] | Gap]):
             for pattern in patterns:
                 answer = Answer()
                 id_ = conversation.subscribe(
-                    pattern, subscription, promise=answer, guard_at=guard_at
+                    pattern, subscription, wanted, promise=answer, guard_at=guard_at
                 )
                 self._endings.append(_unsubscribe(conversation, id_))
                 answers.append(answer)
+                if isinstance(backlog, LogBacklog):
+                    backlog.pause = partial(conversation.events.pause, id_)
+                    backlog.go_on = partial(conversation.events.go_on, id_)
             return answers
 
         self._begin(ask)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.settle(failed=kind is not None)
+        self.close()
+
+    def settle(self, value: Any = None, *, failed: bool = False) -> None:
+        """Says that the last event was handled, with an answer to it, or could not be."""
+        receipt, self._last = self._last, None
+        if receipt is not None:
+            with self._connection.quietly():
+                settle(receipt, value, failed=failed)
 
     def __next__(self) -> Event[Any] | Gap:
         """Returns the next event, or gap when those were asked for.
@@ -172,7 +203,11 @@ class EventReader(Reader[Event[Any] | Gap]):
             DeadlineExceeded: the time is over and fewer than ``count`` came.
             StopIteration: there are no more.
         """
+        if self._last is not None:
+            self.settle()
         if self._left == 0:
+            if not self._is_manual:
+                self.close()  # else what is taken may still be acknowledged until it is left
             raise StopIteration
         item = self._next()
         while isinstance(item, Gap) and not self._gaps:
@@ -185,11 +220,16 @@ class EventReader(Reader[Event[Any] | Gap]):
                 wanted = self._wanted or 0
                 raise too_few(wanted - (self._left or 0), wanted, self._timeout or 0.0)
             raise StopIteration
-        if self._left is not None and isinstance(item, Event):
-            self._left -= 1
-            if self._left == 0:
-                self.close()
+        if isinstance(item, Event):
+            self._taken(item)
         return item
+
+    def _taken(self, event: Event[Any]) -> None:
+        self._last = event.receipt
+        if self._left is not None:
+            self._left -= 1
+            if self._left == 0 and self._last is None:
+                self.close()
 
 
 class ChangeReader(Reader[Change | Synced]):

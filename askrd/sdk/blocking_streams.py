@@ -7,7 +7,8 @@ from askrd.sdk.answers import outcome_in, row_in, summary_in
 from askrd.sdk.blocking import BlockingConnection
 from askrd.sdk.blocking_courses import Course
 from askrd.sdk.inquiry import Inquiry
-from askrd.sdk.values import Outcome, Row, read_payload
+from askrd.sdk.payloads import read_payload
+from askrd.sdk.values import Outcome, Row
 from askrd.wire.bodies import Summary
 from askrd.wire.errors import SchemaInvalid
 from askrd.wire.limits import STREAM_ITEMS, SURVEY_MEMBERS_MAX

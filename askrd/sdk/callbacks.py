@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from askrd.sdk.conversation import Conversation
+from askrd.sdk.hearing import PLAIN, Hearing
 from askrd.sdk.listening import Listener
 from askrd.sdk.subscriptions import Subscription
 from askrd.sdk.values import Event, Gap
@@ -46,6 +47,7 @@ class Callbacks:
         pattern: str,
         callback: Callable[[Event[Any]], Any],
         on_gap: Callable[[Gap], None],
+        wanted: Hearing = PLAIN,
     ) -> Callable[[], None]:
         """Has ``callback`` called with each event that fits ``pattern``.
 
@@ -56,12 +58,11 @@ class Callbacks:
             BadRequest: it is no pattern.
         """
 
-        async def told(event: Event) -> None:  # type: ignore[type-arg]  # any payload
+        async def told(event: Event) -> Any:  # type: ignore[type-arg]  # any payload
             result = callback(event)
-            if inspect.isawaitable(result):
-                await result
+            return await result if inspect.isawaitable(result) else result
 
-        listener = Listener(pattern, told, ())
+        listener = Listener(pattern, told, (), wanted)
 
         def deliver(item: Event[Any] | Gap) -> None:
             if isinstance(item, Gap):
@@ -70,7 +71,7 @@ class Callbacks:
                 listener.take(item)
 
         subscription = Subscription(deliver, lambda _error: listener.stop())
-        id_ = self._conversation.subscribe(pattern, subscription)
+        id_ = self._conversation.subscribe(pattern, subscription, wanted)
         self._listeners.append(listener)
         if self._work is not None:
             listener.start(self._work)

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from askrd.sdk.context import Caller, Context
 from askrd.sdk.outflow import Outflow
+from askrd.sdk.payloads import headers_of, sender_of
 from askrd.sdk.service import Command
 from askrd.sdk.terms import ReplyMode
 from askrd.sdk.upload import Upload
-from askrd.sdk.values import headers_of, sender_of
 from askrd.wire.errors import AskrError
 from askrd.wire.frames import Frame
 
@@ -79,6 +79,8 @@ class Call(Context):
     upload: Upload[Any] | None = None
     outflow: Outflow | None = None
     thread: Future[None] | None = None
+    job: str | None = None
+    attempt = 0
     _trace = ""
     _nested = None
 

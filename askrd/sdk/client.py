@@ -1,23 +1,29 @@
 """The asynchronous client: what a program that asks and listens is written with."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
-from askrd.sdk.answers import emitted_in
+from askrd.sdk.answers import COLLECT_TIMEOUT_S, emitted_in
 from askrd.sdk.callbacks import Callbacks
+from askrd.sdk.collecting import Collecting
 from askrd.sdk.commanding import Commanding
+from askrd.sdk.composition import head_bytes
+from askrd.sdk.confirming import Confirming
 from askrd.sdk.connection import CONNECT_TIMEOUT_S, READY_TIMEOUT_S, WRITE_BYTES, Connection
 from askrd.sdk.conversation import ANSWER_TIMEOUT_S, Conversation
 from askrd.sdk.errors import refuse_unbuilt
+from askrd.sdk.hearing import ListenWishes, hearing
+from askrd.sdk.jobs import Jobs
+from askrd.sdk.logs import Logs
 from askrd.sdk.readers import EventReader, log_gap, log_trouble
 from askrd.sdk.shape import said
 from askrd.sdk.spares import check_connections
 from askrd.sdk.state import State
 from askrd.sdk.transport import Dial, dial as dial_socket
-from askrd.sdk.values import Emitted, Event, Gap
+from askrd.sdk.values import Emitted, Event, Gap, Row
 from askrd.sdk.where import find
 from askrd.wire.bodies import Welcome
 from askrd.wire.errors import ConnectionLost, DeadlineExceeded
@@ -33,6 +39,8 @@ class Client(Commanding):
 
     Attributes:
         state: the connected state.
+        jobs: what queues hold.
+        logs: events that are kept.
         on_gap: called with a `Gap` where events were lost and nobody asked for gaps; by default
             the log says so.
         on_connected: called with the daemon's `Welcome`, every time a connection begins.
@@ -90,8 +98,11 @@ class Client(Commanding):
         self._connection.on_connected = self._connected
         self._connection.on_disconnected = self._disconnected
         self._conversation.on_trouble = log_trouble
+        self._conversation.events.way = Confirming(self._connection)
         self._callbacks = Callbacks(self._conversation)
         self.state = State(self._connection)
+        self.jobs = Jobs(self)
+        self.logs = Logs(self)
         self.on_gap: Callable[[Gap], None] = log_gap
         self.on_connected: Callable[[Welcome], None] | None = None
         self.on_disconnected: Callable[[ConnectionLost], None] | None = None
@@ -150,7 +161,13 @@ class Client(Commanding):
     # --- events -----------------------------------------------------------------------------
 
     async def emit(
-        self, event: str, payload: Any = None, *, confirm: bool = False, retain: None = None
+        self,
+        event: str,
+        payload: Any = None,
+        *,
+        confirm: bool = False,
+        retain: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> Emitted | None:
         """Tells everyone who listens.
 
@@ -158,22 +175,24 @@ class Client(Commanding):
             event: its name, without wildcards.
             payload: any JSON value, bytes, or None.
             confirm: wait for the daemon to say how many it was put before.
-            retain: not built yet; giving it is refused.
+            retain: keep it as the last event of its name, which new listeners get first; without
+                a payload none is kept any more. It returns when that is safe.
+            headers: strings by name, carried to the listeners.
 
         Returns:
             the confirmation, or None when none was asked for.
 
         Raises:
+            LimitExceeded: no more can be kept; nobody was told.
             AskrError: it could not be sent; the code says why.
-            TypeError: an argument was given that is not built yet; nothing was sent.
         """
-        refuse_unbuilt("emit", retain=retain)
         data, coding = said(payload)
+        head = head_bytes(headers)
         connection = self._connection
         if not connection.is_usable:
             await connection.ready()
-        if not confirm:
-            self._conversation.emit(event, data, coding)
+        if not confirm and not retain:
+            self._conversation.emit(event, data, coding, head=head)
             if self._conversation.exchange.waiting_bytes > WRITE_BYTES:
                 await connection.settle()
             return None
@@ -184,9 +203,55 @@ class Client(Commanding):
             data,
             coding,
             promise=answer,
+            head=head,
+            retain=retain,
             guard_at=loop.time() + self._conversation.answer_timeout_s,
         )
         return emitted_in(await answer)
+
+    def collecting(
+        self,
+        event: str,
+        payload: Any = None,
+        *,
+        timeout: float = COLLECT_TIMEOUT_S,
+        headers: Mapping[str, str] | None = None,
+        as_: Any = None,
+    ) -> Collecting:
+        """Tells everyone who listens, and returns an iterator of their answers as they come.
+
+        Args:
+            event: its name, without wildcards.
+            payload: any JSON value, bytes, or None.
+            timeout: seconds that listeners may take, at most 60.
+            headers: strings by name, carried to the listeners.
+            as_: a type to decode and check each answer as.
+
+        Raises:
+            BadRequest: the timeout is none.
+        """
+        return Collecting(
+            self._connection, event, payload, timeout=timeout, headers=headers, as_=as_
+        )
+
+    async def collect(
+        self,
+        event: str,
+        payload: Any = None,
+        *,
+        timeout: float = COLLECT_TIMEOUT_S,
+        headers: Mapping[str, str] | None = None,
+        as_: Any = None,
+    ) -> list[Row]:
+        """Tells everyone who listens, and returns what they answered; as for `collecting`.
+
+        Raises:
+            AskrError: it could not be told; the code says why.
+        """
+        async with self.collecting(
+            event, payload, timeout=timeout, headers=headers, as_=as_
+        ) as rows:
+            return [row async for row in rows]
 
     def listen(
         self,
@@ -195,6 +260,7 @@ class Client(Commanding):
         timeout: float | None = None,
         idle: float | None = None,
         gaps: bool = False,
+        **how: Unpack[ListenWishes],
     ) -> EventReader:
         """Returns an asynchronous iterator of events.
 
@@ -202,20 +268,32 @@ class Client(Commanding):
         from its first step on. Either way it stops when the iterator goes.
 
         Args:
-            *patterns: names of events; `*` stands for a segment or part of one, `**` for the rest.
+            *patterns: names of events; `*` stands for a segment or part of one, `**` for the
+                rest. With ``log`` at most one, which filters it.
             count: end after so many.
             timeout: end after so many seconds; `DeadlineExceeded` when ``count`` did not come.
             idle: end when nothing came for so many seconds.
             gaps: also yield a `Gap` where events were lost, instead of telling `on_gap`.
+            **how: ``since``: seconds to look back, first come events that the daemon remembers.
+                ``retained=False``: without the last event of each name.
+                ``group``: each event goes to one of those that listen under this name;
+                ``policy`` (as of a service) says which, ``weight`` is its share.
+                ``when_full``: while it does not read the daemon may `drop_oldest`,
+                `disconnect`, or `conflate` to the newest event of each name.
+                ``log``: events of a log, from ``start`` on: `first`, `new` or a number; or as
+                far back as ``since`` says. ``consumer``: the log remembers the place under this
+                name, and members share its events. ``ack``: `auto` acknowledges an event when
+                the next one is asked for, `manual` leaves it to `Event.ack`, False counts an
+                event as handled when it is sent. ``unacked``: how many may wait here for that.
 
         Raises:
+            BadRequest: an argument makes no sense, or not beside another.
             TypeError: there is no pattern.
         """
-        if not patterns:
-            raise TypeError("listen to what? Give at least one pattern; '**' is everything")
         return EventReader(
             self._connection,
             patterns,
+            hearing(**how),
             count=count,
             timeout=timeout,
             idle=idle,
@@ -223,20 +301,28 @@ class Client(Commanding):
             on_gap=self._tell_gap,
         )
 
-    def on(self, pattern: str, callback: Callable[[Event[Any]], Any]) -> Callable[[], None]:
+    def on(
+        self,
+        pattern: str,
+        callback: Callable[[Event[Any]], Any],
+        **how: Unpack[ListenWishes],
+    ) -> Callable[[], None]:
         """Calls ``callback`` with each event that fits ``pattern``; before `connect` too.
 
         Args:
             pattern: as for `listen`.
             callback: a function or coroutine function; it gets events in order, one at a time.
+                What it returns answers who collects. A log's event is acknowledged when it
+                returns, and told again when it raises.
+            **how: as for `listen`.
 
         Returns:
             a function that ends it.
 
         Raises:
-            BadRequest: it is no pattern.
+            BadRequest: it is no pattern, or an argument makes no sense.
         """
-        return self._callbacks.add(pattern, callback, self._tell_gap)
+        return self._callbacks.add(pattern, callback, self._tell_gap, hearing(**how))
 
     # --- who is there -----------------------------------------------------------------------
 

@@ -19,10 +19,11 @@ from askrd.sdk.conversation import Conversation
 from askrd.sdk.courses import asked
 from askrd.sdk.gathering import Gathering
 from askrd.sdk.inquiry import Inquiry
+from askrd.sdk.payloads import read_payload
 from askrd.sdk.shape import said
 from askrd.sdk.streams import Stream
 from askrd.sdk.surveys import Survey
-from askrd.sdk.values import Outcome, Row, read_payload
+from askrd.sdk.values import Outcome, Row
 from askrd.sdk.wishes import Exclude, Wait, call_options, survey_options
 from askrd.wire.errors import PayloadTooLarge
 from askrd.wire.frames import Frame

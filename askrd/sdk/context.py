@@ -53,6 +53,8 @@ class Context:
         clock: the monotonic clock of the event loop.
         tell: takes progress.
         keep: starts what `shield` is given, as work of the agent.
+        job: id of the job this is an attempt of; None = the caller waits itself.
+        attempt: which attempt of the job it is, from 1; 0 = it is no job.
         is_answered: whether the command has its outcome; what runs on inherits nothing from it.
     """
 
@@ -67,6 +69,8 @@ class Context:
     clock: Callable[[], float]
     tell: Callable[[Any], None]
     keep: Callable[[Awaitable[Any]], asyncio.Future[Any]] = _nobody_keeps
+    job: str | None = None
+    attempt: int = 0
     is_answered: bool = False
     _correlation: str = ""
     _trace: str = ""
@@ -153,6 +157,8 @@ class Context:
             clock=self.clock,
             tell=self.tell,
             keep=self.keep,
+            job=self.job,
+            attempt=self.attempt,
             _correlation=self.correlation_id,
             _trace=self.traceparent,
         )

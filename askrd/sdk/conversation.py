@@ -12,16 +12,14 @@ from typing import Any
 
 from askrd.sdk import composition
 from askrd.sdk.commands import Commands
+from askrd.sdk.events import Events
 from askrd.sdk.exchange import Exchange
 from askrd.sdk.keys import Keys
 from askrd.sdk.offers import Offers
-from askrd.sdk.requests import NEVER, Promise, error_of
+from askrd.sdk.requests import error_of
 from askrd.sdk.resumption import Resumption
-from askrd.sdk.subscriptions import Subscription, Subscriptions
-from askrd.sdk.values import Gap
 from askrd.version import VERSION
 from askrd.wire import bodies
-from askrd.wire.codec import encode
 from askrd.wire.errors import AskrError, BadRequest, ConnectionLost, ErrorCode
 from askrd.wire.frames import FLAG_MORE, FLAG_UP, Frame, Kind
 from askrd.wire.handshake import VERSIONS
@@ -32,10 +30,6 @@ PING_AFTER_S = 10.0
 """Silence after which this side asks whether the daemon is still there."""
 GONE_AFTER_S = 10.0
 """Silence after that question which means that it is not."""
-
-_EMIT = int(Kind.EMIT)
-_plain_frame = composition.plain_frame
-_subject_bytes = composition.subject_bytes
 
 
 def _nothing(*_: Any) -> None:
@@ -49,6 +43,7 @@ class Conversation:
         exchange: what is to be written, and what is unanswered.
         commands: the asking side: `call` and `cancel` (here too), `ask`, and what streams need.
         offers: the answering side: `provide`, `reply`, `fail`, `progress`, `on_call`, `on_cancel`.
+        events: the event side: `emit`, `subscribe` and `unsubscribe` (here too), `collect`.
         keys: the state side: `get`, `entries`, `put`, `delete`, `watch`.
         resumption: what lets the session outlive its connection.
         welcome: what the daemon said last about itself and this peer; None before that.
@@ -87,6 +82,10 @@ class Conversation:
         self.call = self.commands.call
         self.cancel = self.commands.cancel
         self.offers = Offers(self.exchange)
+        self.events = Events(self.exchange)
+        self.emit = self.events.emit
+        self.subscribe = self.events.subscribe
+        self.unsubscribe = self.events.unsubscribe
         self.keys = Keys(self.exchange)
         self.welcome: bodies.Welcome | None = None
         self.is_open = False
@@ -112,18 +111,18 @@ class Conversation:
         self._gone_after_s = gone_after_s
         self._heard_at = 0.0
         self._pinged_at: float | None = None
-        self._subscriptions = Subscriptions()
         self._takers = self._all_takers()
 
     def _all_takers(self) -> dict[int, Callable[[Frame], object]]:
         """Returns who takes which kind of frame."""
         return {
             Kind.REPLY: self.exchange.requests.answer,
-            Kind.SUBBED: self.exchange.requests.answer,
-            Kind.EMITTED: self.exchange.requests.answer,
+            Kind.SUBBED: self.events.take_subbed,
+            Kind.EMITTED: self.events.take_emitted,
+            Kind.ANSWER: self.events.take_answer,
             Kind.PROVIDED: self.exchange.requests.answer,
             Kind.OK: self._take_ok,
-            Kind.EVENT: self._subscriptions.deliver,
+            Kind.EVENT: self.events.take_event,
             Kind.CALL: self.offers.take_call,
             Kind.FAIL: self._take_fail,
             Kind.CANCEL: self.offers.take_cancel,
@@ -132,7 +131,7 @@ class Conversation:
             Kind.RESET: self._take_flow,
             Kind.CREDIT: self._take_flow,
             Kind.PROGRESS: self.exchange.requests.progress,
-            Kind.GAP: self._take_gap,
+            Kind.GAP: self.events.take_gap,
             Kind.CHANGE: self.keys.take_change,
             Kind.SYNCED: self._take_synced,
             Kind.WELCOME: self._take_welcome,
@@ -209,13 +208,14 @@ class Conversation:
         """Ends the current connection; see `Resumption.lost`."""
         self.is_open = False
         self.keys.lost()
+        self.events.lost()
         self.resumption.lost(why, may_return=may_return)
         self.offers.connection_lost()
 
     def end(self, error: AskrError) -> None:
         """Ends for good: everything that waits or listens gets ``error``."""
         self.lost(error.message, may_return=False)
-        self._subscriptions.fail(error)
+        self.events.end(error)
         self.keys.end(error)
         self.offers.end()
         self.exchange.end(error)
@@ -232,75 +232,7 @@ class Conversation:
         """Drops a request other than a command that nobody waits for any more."""
         self.exchange.requests.forget(id_)
         self.keys.forget(id_)
-
-    def emit(
-        self,
-        subject: str,
-        payload: bytes,
-        coding: int,
-        *,
-        promise: Promise | None = None,
-        head: bytes = b"",
-        guard_at: float = NEVER,
-    ) -> None:
-        """Emits an event; with a promise the daemon confirms it by an `emitted` frame.
-
-        Raises:
-            BadRequest: no event can be called ``subject``.
-            PayloadTooLarge: the daemon would not relay it.
-            ConnectionLost: there is no connection; nothing was sent.
-        """
-        name = _subject_bytes(subject)
-        self.exchange.check(payload)
-
-        if promise is None and not head:
-            self.exchange.write(_plain_frame(_EMIT, 0, name, payload, coding))
-            return
-
-        def compose(id_: int) -> bytes:
-            if not head:
-                return _plain_frame(_EMIT, id_, name, payload, coding)
-            frame = Frame(
-                kind=Kind.EMIT, id=id_, name=name, payload=payload, coding=coding, head=head
-            )
-            return encode(frame)
-
-        if promise is None:
-            self.exchange.write(compose(0))
-        else:
-            self.exchange.ask(compose, promise, guard_at)
-
-    # --- listening --------------------------------------------------------------------------
-
-    def subscribe(
-        self,
-        pattern: str,
-        subscription: Subscription,
-        *,
-        promise: Promise | None = None,
-        guard_at: float = NEVER,
-    ) -> int:
-        """Listens to ``pattern`` until `unsubscribe`; the promise gets the `subbed` frame.
-
-        Returns:
-            the id for `unsubscribe`. A subscription may have several patterns, each with its id.
-
-        Raises:
-            BadRequest: it is no pattern.
-        """
-        name = composition.pattern_bytes(pattern)
-        id_ = self.exchange.stand(
-            lambda id_: composition.plain_frame(Kind.SUB, id_, name, b"", 0), promise, guard_at
-        )
-        self._subscriptions.add(id_, pattern, subscription)
-        return id_
-
-    def unsubscribe(self, id_: int) -> None:
-        """Ends one pattern of a subscription; nothing happens when it has ended."""
-        if self._subscriptions.remove(id_) is not None:
-            self.exchange.fall(id_)
-            if self.exchange.connected:
-                self.exchange.write(composition.plain_frame(Kind.UNSUB, id_, b"", b"", 0))
+        self.events.forget(id_)
 
     # --- what the daemon says ---------------------------------------------------------------
 
@@ -314,8 +246,9 @@ class Conversation:
             self.exchange.payload_bytes_max = welcome.limits.get("payload_bytes_max", 0)
             self.keys.opened()
             self.keys.welcomed(welcome.epoch)
-            if not is_first:
-                self._subscriptions.tell_gap(Gap(None))
+            self.events.welcomed(welcome.epoch, is_first=is_first)
+        else:
+            self.events.resumed()
         self.on_welcome(welcome)
 
     def _take_ok(self, frame: Frame) -> None:
@@ -366,16 +299,10 @@ class Conversation:
     def _fail(self, id_: int, error: AskrError) -> None:
         self.keys.forget(id_)
         heard = self.exchange.requests.fail(id_, error)
-        subscription = self._subscriptions.remove(id_)
-        if subscription is not None:
-            self.exchange.fall(id_)
-            subscription.fail(error)
-        elif not self.keys.fail(id_, error) and not heard and error.code != ErrorCode.CANCELLED:
+        if self.events.fail(id_, error):
+            return
+        if not self.keys.fail(id_, error) and not heard and error.code != ErrorCode.CANCELLED:
             self.on_trouble(error)
-
-    def _take_gap(self, frame: Frame) -> None:
-        gap = bodies.load(bodies.Gap, frame.payload, "gap")
-        self._subscriptions.tell_gap(Gap(gap.missed, gap.from_, gap.to, gap.subjects))
 
     def _take_ping(self, frame: Frame) -> None:
         self.exchange.write(composition.plain_frame(Kind.PONG, frame.id, b"", b"", 0))

@@ -22,31 +22,20 @@ Around = Callable[[Inquiry, Callable[[], Awaitable[None]]], Awaitable[None]]
 """Middleware of an agent, as a course sees it."""
 
 
-class Course:
-    """What comes back for one command, as it comes.
+class Following:
+    """What comes back for one request, as it comes.
 
-    ``async with`` asks at once; a bare ``async for`` asks with its first step. Leaving either one
-    before the end cancels the command at its handlers.
+    ``async with`` asks at once; a bare ``async for`` asks with its first step.
     """
 
-    def __init__(
-        self,
-        connection: Connection,
-        inquiry: Inquiry,
-        *,
-        waiting_max: int,
-        on_progress: Callable[[Any], None] | None = None,
-    ) -> None:
+    def __init__(self, connection: Connection, *, waiting_max: int) -> None:
         self._connection = connection
-        self._inquiry = inquiry
-        self._on_progress = on_progress
-        self._around: Around | None = None
         self._arrivals = Arrivals(partial(_now, connection), waiting_max)
         self._news = asyncio.Event()
         self._arrivals.on_news = self._news.set
         self._started_at = 0.0
         self._id = 0
-        self._uploading: Uploading | None = None
+        self._leave: Callable[[int], None] = connection.conversation.cancel
         self._is_over = False
 
     def __aiter__(self) -> Self:
@@ -63,6 +52,77 @@ class Course:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    async def begin(self) -> None:
+        """Asks, once.
+
+        Raises:
+            AskrError: it could not be asked; the code says why.
+        """
+        if not self._id and not self._is_over:
+            await self._ask()
+
+    async def _ask(self) -> None:
+        raise AssertionError("each kind asks for its own")
+
+    def close(self) -> None:
+        """Ends it; what is still to come is not wanted any more."""
+        self._is_over = True
+        if self._id and not self._arrivals.done():
+            self._leave(self._id)
+
+    async def aclose(self) -> None:
+        """Ends it, as `close` does; for `contextlib.aclosing`."""
+        self.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_id", 0) or self._is_over or self._arrivals.done():
+            return
+        if not self._connection.loop.is_closed():
+            self._connection.loop.call_soon_threadsafe(self._leave, self._id)
+
+    async def _next(self) -> tuple[Frame, float] | None:
+        """Returns the next item or row and when it came; None when the outcome is there.
+
+        Cancelling it loses nothing.
+
+        Raises:
+            AskrError: the command failed.
+        """
+        if self._is_over:
+            return None
+        await self.begin()
+        arrivals = self._arrivals
+        while not arrivals.has_news():
+            self._news.clear()
+            await self._news.wait()
+        came = arrivals.next()
+        if came is None:
+            self.close()
+            if arrivals.error is not None:
+                raise arrivals.error
+        return came
+
+
+class Course(Following):
+    """What comes back for one command, as it comes.
+
+    Leaving it before the end cancels the command at its handlers.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        inquiry: Inquiry,
+        *,
+        waiting_max: int,
+        on_progress: Callable[[Any], None] | None = None,
+    ) -> None:
+        super().__init__(connection, waiting_max=waiting_max)
+        self._inquiry = inquiry
+        self._on_progress = on_progress
+        self._around: Around | None = None
+        self._uploading: Uploading | None = None
 
     async def begin(self) -> None:
         """Asks, once.
@@ -96,48 +156,15 @@ class Course:
 
     def close(self) -> None:
         """Ends it; when the outcome is not there yet the command is cancelled."""
-        self._is_over = True
         if self._uploading is not None:
             self._uploading.stop()
-        if self._id and not self._arrivals.done():
-            self._connection.conversation.cancel(self._id)
-
-    async def aclose(self) -> None:
-        """Ends it, as `close` does; for `contextlib.aclosing`."""
-        self.close()
+        super().close()
 
     def __del__(self) -> None:
-        if not getattr(self, "_id", 0) or self._is_over:
-            return
-        loop, conversation = self._connection.loop, self._connection.conversation
-        if loop.is_closed():
-            return
-        if self._uploading is not None:
-            loop.call_soon_threadsafe(self._uploading.stop)
-        if not self._arrivals.done():
-            loop.call_soon_threadsafe(conversation.cancel, self._id)
-
-    async def _next(self) -> tuple[Frame, float] | None:
-        """Returns the next item or row and when it came; None when the outcome is there.
-
-        Cancelling it loses nothing.
-
-        Raises:
-            AskrError: the command failed.
-        """
-        if self._is_over:
-            return None
-        await self.begin()
-        arrivals = self._arrivals
-        while not arrivals.has_news():
-            self._news.clear()
-            await self._news.wait()
-        came = arrivals.next()
-        if came is None:
-            self.close()
-            if arrivals.error is not None:
-                raise arrivals.error
-        return came
+        uploading = getattr(self, "_uploading", None)
+        if uploading is not None and not self._is_over and not self._connection.loop.is_closed():
+            self._connection.loop.call_soon_threadsafe(uploading.stop)
+        super().__del__()
 
 
 def _now(connection: Connection) -> float:

@@ -31,6 +31,8 @@ _REQUESTS = frozenset(
         Kind.PROVIDE,
         Kind.UPDATE,
         Kind.WITHDRAW,
+        Kind.ACK,
+        Kind.NAK,
     }
 )
 """Kinds whose id is one of this peer's requests."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, Unpack
@@ -11,7 +11,14 @@ from askrd.sdk.sources import source_of
 from askrd.sdk.streams import Stream
 from askrd.sdk.values import Emitted, Entry, Outcome, Row
 from askrd.sdk.waiting import wait_in_thread
-from askrd.sdk.wishes import CallWishes, SendWishes, StreamWishes, SurveyWishes, TellWishes
+from askrd.sdk.wishes import (
+    CallWishes,
+    CollectWishes,
+    SendWishes,
+    StreamWishes,
+    SurveyWishes,
+    TellWishes,
+)
 from askrd.sdk.writing import DeleteWishes, MergeWishes, SetWishes
 
 if TYPE_CHECKING:
@@ -131,9 +138,26 @@ class FromThread:
         stream = self._asking.stream(target, payload, **how)
         return StreamFromThread(stream, partial(self._wait, "stream"))
 
-    def emit(self, event: str, payload: Any = None, *, confirm: bool = False) -> Emitted | None:
+    def emit(
+        self,
+        event: str,
+        payload: Any = None,
+        *,
+        confirm: bool = False,
+        retain: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> Emitted | None:
         """Tells everyone who listens."""
-        return self._wait("emit", lambda: self._asking.emit(event, payload, confirm=confirm))
+        return self._wait(
+            "emit",
+            lambda: self._asking.emit(
+                event, payload, confirm=confirm, retain=retain, headers=headers
+            ),
+        )
+
+    def collect(self, event: str, payload: Any = None, **how: Unpack[CollectWishes]) -> list[Row]:
+        """Tells everyone who listens, and returns what they answer."""
+        return self._wait("collect", lambda: self._asking.collect(event, payload, **how))
 
     def services(self) -> list[dict[str, Any]]:
         """Returns a row per instance of every service in the workspace."""
@@ -148,24 +172,24 @@ class FromThread:
         return self._wait("wait_for", lambda: self._asking.wait_for(service, timeout))
 
     def get(self, key: str, *, as_: Any = None) -> Entry:
-        """Returns the state entry at ``key``, as `State.get` does."""
-        return self._wait("get", lambda: self._asking.state.get(key, as_=as_))
+        """Returns the entry at ``key`` of the workspace's state, as `State.get` does."""
+        return self._wait("get", lambda: self._asking.workspace_state.get(key, as_=as_))
 
     def set(self, key: str, value: Any, **how: Unpack[SetWishes]) -> Entry:
-        """Writes a state entry, as `State.set` does."""
-        return self._wait("set", lambda: self._asking.state.set(key, value, **how))
+        """Writes an entry of the workspace's state, as `State.set` does."""
+        return self._wait("set", lambda: self._asking.workspace_state.set(key, value, **how))
 
     def patch(self, key: str, patch: Any, **how: Unpack[MergeWishes]) -> Entry:
         """Merges a patch into a state entry, as `State.patch` does."""
-        return self._wait("patch", lambda: self._asking.state.patch(key, patch, **how))
+        return self._wait("patch", lambda: self._asking.workspace_state.patch(key, patch, **how))
 
     def incr(self, key: str, by: int = 1, **how: Unpack[MergeWishes]) -> Entry:
         """Counts a state entry up, as `State.incr` does."""
-        return self._wait("incr", lambda: self._asking.state.incr(key, by, **how))
+        return self._wait("incr", lambda: self._asking.workspace_state.incr(key, by, **how))
 
     def delete(self, key: str, **how: Unpack[DeleteWishes]) -> int:
         """Deletes a state entry, as `State.delete` does."""
-        return self._wait("delete", lambda: self._asking.state.delete(key, **how))
+        return self._wait("delete", lambda: self._asking.workspace_state.delete(key, **how))
 
     def _wait(self, verb: str, ask: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         """Has the loop carry something out and waits for it; it ends as what is awaited does."""

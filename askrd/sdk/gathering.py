@@ -9,8 +9,8 @@ from collections.abc import Callable
 import msgspec
 
 from askrd.sdk.flow import Receiving
+from askrd.sdk.payloads import Gathered
 from askrd.sdk.requests import Promise, error_of
-from askrd.sdk.values import Gathered
 from askrd.wire.bodies import Credit
 from askrd.wire.errors import LimitExceeded, PayloadTooLarge
 from askrd.wire.frames import FLAG_MORE, Frame, Kind

@@ -2,31 +2,36 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from askrd.sdk.announcing import Announcer
 from askrd.sdk.answering import Answering
 from askrd.sdk.client import Client
 from askrd.sdk.conversation import ANSWER_TIMEOUT_S, Conversation
-from askrd.sdk.errors import lost
+from askrd.sdk.errors import CannotConnect, lost
 from askrd.sdk.listening import Listener, tell
 from askrd.sdk.middleware import Middleware
 from askrd.sdk.own import Own
 from askrd.sdk.readers import log_gap
+from askrd.sdk.reconnect import FINAL, delays
 from askrd.sdk.service import Command, Service
 from askrd.sdk.subscriptions import Subscription
 from askrd.sdk.timers import Timers
 from askrd.sdk.values import Event, Gap
 from askrd.sdk.work import Work, logged
 from askrd.wire.bodies import Welcome
-from askrd.wire.errors import AskrError, ConnectionLost
+from askrd.wire.errors import AskrError, ConnectionLost, NotFound
 from askrd.wire.frames import Frame
 from askrd.wire.limits import STREAM_IDLE_MS
 
 LOG = logging.getLogger("askrd.sdk")
 WITHDRAW_TIMEOUT_S = 2.0
 CANCEL_TIMEOUT_S = 1.0
+LOG_AGAIN_S = 5.0
+"""How often a listener looks whether the log it is to read is there."""
 
 Hook = Callable[..., Any]
 
@@ -86,6 +91,7 @@ class Life:
         self.work = Work(name, self.loop)
         self._services = services
         self._listeners: list[Listener] = []
+        self._waiting: set[Listener] = set()
         self._timers = timers
         self._hooks = hooks
         conversation = voice.conversation
@@ -135,6 +141,34 @@ class Life:
         except TimeoutError as exc:
             raise lost("the daemon did not say whether it takes the services") from exc
 
+    async def persist(self, announcer: Announcer | None, services: Iterable[Service]) -> None:
+        """Connects, however long it takes; later connections come by themselves.
+
+        Args:
+            announcer: who tells a person what happens; None = nobody.
+            services: what is offered.
+
+        Raises:
+            AskrError: the daemon refuses the agent for good.
+        """
+        if announcer is not None:
+            announcer.offer(services)
+            announcer.follow(self.voice)
+        for delay_s in delays(random.Random()):  # noqa: S311  # jitter is no secret
+            try:
+                await self.voice.connect()
+                break
+            except CannotConnect as exc:
+                if announcer is not None:
+                    announcer.say(f"cannot reach askrd at {exc.url} ({exc.reason}); trying again")
+            except AskrError as exc:
+                if exc.code in FINAL:
+                    raise
+                if announcer is not None:
+                    announcer.say(f"askrd does not take it now: {exc.message}; trying again")
+            await asyncio.sleep(delay_s)
+        await self.offered()
+
     def offer(self, service: Service) -> None:
         """Tells the daemon that a service is new or offers something else."""
         promise = self._provide(service)
@@ -152,9 +186,23 @@ class Life:
                 listener.take(item)
 
         def fail(error: AskrError) -> None:
-            LOG.debug("%s listens no more: %s", listener.name, error)
+            if isinstance(error, NotFound) and listener.hearing.log:
+                level = logging.DEBUG if listener in self._waiting else logging.WARNING
+                LOG.log(level, "%s waits for its log: %s", listener.name, error)
+                self._waiting.add(listener)
+                self.loop.call_later(LOG_AGAIN_S, subscribe)
+                return
+            is_refused = not isinstance(error, ConnectionLost)
+            level = logging.ERROR if is_refused else logging.DEBUG
+            LOG.log(level, "%s listens no more: %s", listener.name, error)
 
-        self.voice.conversation.subscribe(listener.pattern, Subscription(deliver, fail))
+        def subscribe() -> None:
+            if listener.is_listening:
+                self.voice.conversation.subscribe(
+                    listener.pattern, Subscription(deliver, fail), listener.hearing
+                )
+
+        subscribe()
 
     async def drain(self, timeout: float) -> list[str]:
         """Ends it: nothing new, then at most ``timeout`` seconds for what runs, then goodbye.

@@ -8,7 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, get_args, get_origin
 
 from askrd.sdk.context import CURRENT, Context
+from askrd.sdk.hearing import PLAIN, Hearing
 from askrd.sdk.middleware import Middleware, Passage, PassageKind, pass_through
+from askrd.sdk.receipts import settle
 from askrd.sdk.shape import Shape, said
 from askrd.sdk.signature import Function, hints_of, is_async
 from askrd.sdk.turns import Isolated
@@ -30,6 +32,7 @@ class Listener:
 
     Attributes:
         pattern: what it listens to.
+        hearing: how it hears.
         name: the function as messages call it.
         shape: the type of the payloads it takes, or None.
         schema: the same as JSON Schema.
@@ -46,13 +49,20 @@ class Listener:
         "_waiting",
         "_work",
         "doc",
+        "hearing",
         "name",
         "pattern",
         "schema",
         "shape",
     )
 
-    def __init__(self, pattern: str, function: Function, skins: Sequence[Middleware]) -> None:
+    def __init__(
+        self,
+        pattern: str,
+        function: Function,
+        skins: Sequence[Middleware],
+        wanted: Hearing = PLAIN,
+    ) -> None:
         """Reads the function's signature.
 
         Args:
@@ -60,11 +70,13 @@ class Listener:
             function: takes nothing, the payload, or the `Event`; ``Event[int]`` or an annotated
                 payload is checked before it is called.
             skins: middleware, outermost first; may still grow.
+            wanted: how it hears.
 
         Raises:
             BadRequest: the pattern breaks the grammar or the function takes something else.
         """
         self.pattern = check_pattern(pattern)
+        self.hearing = wanted
         self.name = getattr(function, "__qualname__", "a listener")
         self.doc = inspect.getdoc(function) or ""
         self._takes, hint = takes_of(function, self.name)
@@ -77,6 +89,11 @@ class Listener:
         self._waiting: deque[Event[Any]] = deque()
         self._is_busy = False
         self._dropped = 0
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether it was started, and not stopped."""
+        return self._work is not None
 
     def start(self, work: Work) -> None:
         """Lets it handle events from now on."""
@@ -130,22 +147,34 @@ class Listener:
         self._waiting.appendleft(event)
 
     async def _handle(self, event: Event[Any], work: Work) -> None:
+        """Handles an event; what it wants back is what the function returned, or that it failed."""
+        receipt = event.receipt
+        if receipt is None:
+            await self._hand_over(event, work)
+            return
+        value, is_handled = None, False
+        try:
+            value, is_handled = await self._hand_over(event, work)
+        finally:
+            settle(receipt, value, failed=not is_handled)
+
+    async def _hand_over(self, event: Event[Any], work: Work) -> tuple[Any, bool]:
+        """Returns what the function made of an event, and whether it got it."""
         try:
             before = event.payload
             args = self._arguments(event)
         except AskrError as exc:
             LOG.warning("%s did not get an event %s: %s", self.name, event.subject, exc)
-            return
+            return None, False
         if not self._skins:
-            await self._call(work, args)
-            return
+            return await self._call(work, args), True
         passage = Passage(kind=PassageKind.EVENT, name=event.subject, payload=before)
 
         async def inner(passage: Passage) -> Any:
             now = args if passage.payload is before else self._arguments(event, passage)
             return await self._call(work, now)
 
-        await pass_through(self._skins, passage, inner)
+        return await pass_through(self._skins, passage, inner), True
 
     async def _call(self, work: Work, args: tuple[Any, ...]) -> Any:
         if self._is_async:

@@ -128,6 +128,7 @@ class Modes:
         options = _NOTHING_ASKED
         if frame.options:
             options = load(CallOptions, frame.options, "the options of a call")
+            call.job, call.attempt = options.job or None, options.attempt
         call.mode = _mode_of(call.route, frame, options)
         if not frame.ttl_ms and call.mode in {ReplyMode.NONE, ReplyMode.ACK}:
             call.deadline = math.inf

@@ -1,4 +1,4 @@
-"""The part of the state that belongs to an agent's service: `agent.own`."""
+"""The part of the state that belongs to an agent's service: `agent.state`."""
 
 import logging
 from collections.abc import Callable
@@ -115,7 +115,7 @@ class Own:
 
         Changes that this agent makes count too; what is there when it starts does not. The
         function gets one change at a time, in order, and when it is slow the newest per key. A
-        plain function runs in a thread. Works as a decorator: ``@agent.own.on_change``.
+        plain function runs in a thread. Works as a decorator: ``@agent.state.on_change``.
 
         Raises:
             BadRequest: it takes something else.

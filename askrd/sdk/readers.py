@@ -7,13 +7,16 @@ subscription, so that nothing gathers for nobody.
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from askrd.sdk.backlog import Backlog, ChangeBacklog, EventBacklog
+from askrd.sdk.backlog import Backlog, ChangeBacklog, EventBacklog, LogBacklog
 from askrd.sdk.connection import Connection
 from askrd.sdk.errors import too_few
+from askrd.sdk.hearing import PLAIN, Hearing, patterns_of
 from askrd.sdk.inbox import Inbox
+from askrd.sdk.receipts import Receipt, settle
 from askrd.sdk.subscriptions import Subscription
 from askrd.sdk.values import Change, Event, Gap, Synced
 from askrd.sdk.watches import Watch
@@ -132,12 +135,18 @@ class Reader(Generic[Item]):
 
 
 class EventReader(Reader[Event[Any] | Gap]):
-    """Events that fit any of some patterns."""
+    """Events that fit any of some patterns, or of a log.
+
+    Asking for the next event says that the last one was handled: a log's consumer acknowledges
+    it then, and who collects hears that there is no answer unless there was one. Leaving the
+    ``async with`` says so too; an error that leaves it has the log tell the event again.
+    """
 
     def __init__(
         self,
         connection: Connection,
         patterns: tuple[str, ...],
+        wanted: Hearing = PLAIN,
         *,
         count: int | None = None,
         timeout: float | None = None,
@@ -146,15 +155,34 @@ class EventReader(Reader[Event[Any] | Gap]):
         on_gap: Callable[[Gap], None] | None = None,
     ) -> None:
         """Prepares; see `Client.listen` for the arguments."""
-        super().__init__(connection, EventBacklog, timeout, idle)
-        self._patterns = patterns
+        self._backlog_of_log = LogBacklog() if wanted.is_paced else None
+        super().__init__(connection, self._new_backlog, timeout, idle)
+        self._patterns = patterns_of(patterns, wanted)
+        self._hearing = wanted.for_count(count)
+        self._last: Receipt | None = None
         self._wanted = self._left = count
         self._gaps = gaps
         self._on_gap = on_gap or log_gap
 
+    def _new_backlog(self) -> EventBacklog:
+        return EventBacklog() if self._backlog_of_log is None else self._backlog_of_log
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._settle(failed=kind is not None)
+        self.close()
+
     async def __anext__(self) -> Event[Any] | Gap:
+        if self._last is not None:
+            self._settle()
         if self._left == 0:
-            self.close()
+            if not self._hearing.is_manual:
+                self.close()  # else what is taken may still be acknowledged until it is left
+            raise StopAsyncIteration
         item = None if self._inbox is None or self._is_over else self._inbox.ready()
         if item is None:
             item = await self._next()
@@ -168,11 +196,22 @@ class EventReader(Reader[Event[Any] | Gap]):
                 wanted = self._wanted or 0
                 raise too_few(wanted - (self._left or 0), wanted, self._timeout or 0.0)
             raise StopAsyncIteration
-        if self._left is not None and isinstance(item, Event):
-            self._left -= 1
-            if self._left == 0:
-                self.close()
+        if isinstance(item, Event):
+            self._taken(item)
         return item
+
+    def _taken(self, event: Event[Any]) -> None:
+        self._last = event.receipt
+        if self._left is not None:
+            self._left -= 1
+            if self._left == 0 and self._last is None:
+                self.close()
+
+    def _settle(self, *, failed: bool = False) -> None:
+        """Says that the last event was handled, or could not be."""
+        receipt, self._last = self._last, None
+        if receipt is not None:
+            settle(receipt, failed=failed)
 
     def _ask(self, inbox: Inbox[Event[Any] | Gap], guard_at: float) -> list[asyncio.Future[Frame]]:
         conversation = self._connection.conversation
@@ -180,9 +219,14 @@ class EventReader(Reader[Event[Any] | Gap]):
         answers = []
         for pattern in self._patterns:
             answer = self._connection.loop.create_future()
-            id_ = conversation.subscribe(pattern, subscription, promise=answer, guard_at=guard_at)
+            id_ = conversation.subscribe(
+                pattern, subscription, self._hearing, promise=answer, guard_at=guard_at
+            )
             self._endings.append(lambda id_=id_: conversation.unsubscribe(id_))  # type: ignore[misc]
             answers.append(answer)
+            if self._backlog_of_log is not None:
+                self._backlog_of_log.pause = partial(conversation.events.pause, id_)
+                self._backlog_of_log.go_on = partial(conversation.events.go_on, id_)
         return answers
 
 

@@ -75,6 +75,8 @@ class Command:
         )
         if terms.policy:
             spec.policy = terms.policy
+        if terms.queue:
+            _declare_queue(spec, terms)
         return spec
 
 
@@ -130,6 +132,10 @@ class Service:
         serial: bool | str = False,
         internal: bool = False,
         allow_from: Sequence[str] | None = None,
+        queue: bool = False,
+        attempts: int | None = None,
+        backoff: float | None = None,
+        keep: float | None = None,
     ) -> Callable[[F], F]: ...
 
     def command(self, name: F | str | None = None, /, **options: Any) -> F | Callable[[F], F]:
@@ -139,7 +145,8 @@ class Service:
             name: the command's name; by default the function's.
             **options: members of `CommandTerms`: ``timeout``, ``idempotent``, ``doc``,
                 ``reply``, ``mode``, ``policy``, ``concurrency``, ``waiting``, ``serial``,
-                ``internal``, ``allow_from``.
+                ``internal``, ``allow_from``, and ``queue`` with ``attempts``, ``backoff`` and
+                ``keep``.
 
         Raises:
             BadRequest: the name is taken or breaks the grammar, the function cannot be a handler,
@@ -172,6 +179,7 @@ class Service:
         signature = read_signature(function, name)
         _check_serial(signature, terms.serial)
         _check_upload(signature, terms.reply)
+        _check_queue(signature, terms)
         self.commands[name] = Command(
             name=name,
             function=function,
@@ -240,10 +248,34 @@ class Service:
 
 def _refuse(options: Mapping[str, object]) -> None:
     for option in options:
-        if option in {"queue", "replaces"}:
+        if option == "replaces":
             raise TypeError(f"command(): the option '{option}' is not built yet; leave it out")
         if option not in _OPTIONS:
             raise TypeError(f"command() got an unexpected keyword argument '{option}'")
+
+
+def _declare_queue(spec: CommandSpec, terms: CommandTerms) -> None:
+    spec.queue = True
+    if terms.attempts is not None:
+        spec.attempts = terms.attempts
+    if terms.backoff is not None:
+        spec.backoff_ms = round(terms.backoff * 1000)
+    if terms.keep is not None:
+        spec.keep_ms = round(terms.keep * 1000)
+
+
+def _check_queue(signature: Signature, terms: CommandTerms) -> None:
+    """Returns when jobs can be made of a command.
+
+    Raises:
+        BadRequest: it streams, or takes an upload: nobody waits who could take or send items.
+    """
+    if terms.queue and (signature.is_stream or signature.upload_name):
+        what = "yields" if signature.is_stream else "takes an upload"
+        raise BadRequest(
+            f"{signature.name}: queue=True, but it {what}; nobody waits for a job meanwhile. "
+            "Return one value, and take everything in the payload"
+        )
 
 
 def _reply_of(signature: Signature, reply: str | None) -> ReplyMode:

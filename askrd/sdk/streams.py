@@ -7,7 +7,8 @@ from askrd.sdk.answers import outcome_in
 from askrd.sdk.connection import Connection
 from askrd.sdk.courses import Course
 from askrd.sdk.inquiry import Inquiry
-from askrd.sdk.values import Outcome, read_payload
+from askrd.sdk.payloads import read_payload
+from askrd.sdk.values import Outcome
 from askrd.wire.errors import SchemaInvalid
 from askrd.wire.limits import STREAM_ITEMS
 

@@ -1,11 +1,19 @@
-"""Which listeners an event is for: the daemon sends it once, this side finds all who want it."""
+"""Which listeners an event is for: the daemon sends it once, this side finds all who want it.
 
-from collections.abc import Callable
+It also knows how far each of them has heard, so that a new session goes on behind that.
+"""
+
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from askrd.sdk.values import Event, Gap
-from askrd.wire.errors import AskrError
-from askrd.wire.frames import Frame
+from askrd.sdk import composition
+from askrd.sdk.hearing import PLAIN, Hearing
+from askrd.sdk.receipts import Receipt, Return, Told, Way
+from askrd.sdk.values import Event, Gap, MarkedEvent
+from askrd.wire.bodies import Body, Place, load
+from askrd.wire.codec import encode
+from askrd.wire.errors import AskrError, BadRequest
+from askrd.wire.frames import FLAG_KEPT, Frame, Kind
 from askrd.wire.limits import SUBJECTS_CACHED_MAX
 from askrd.wire.names import pattern_matches
 
@@ -16,9 +24,10 @@ class Subscription:
     Attributes:
         deliver: called with each event and gap; it must not block and must not raise.
         fail: called when the daemon no longer serves it; nothing follows.
+        kept: numbers of the events that were told to it from memory in this session.
     """
 
-    __slots__ = ("deliver", "fail")
+    __slots__ = ("deliver", "fail", "kept")
 
     def __init__(
         self,
@@ -27,17 +36,87 @@ class Subscription:
     ) -> None:
         self.deliver = deliver
         self.fail = fail
+        self.kept: set[int] = set()
+
+
+class Heard:
+    """One pattern of a subscription, and how far it has heard.
+
+    Attributes:
+        pattern: what it listens to.
+        subscription: whose it is.
+        wanted: how it hears.
+        after: behind which event it goes on in the next session; None = it begins anew.
+        is_live: whether it gets the events that are for everybody.
+        seq: number of the last event that was told to it alone; 0 = none was.
+        floor: number of the last event told to this peer before the daemon confirmed it.
+        log_seq: number of the last event of a log.
+        held: numbers of a log's events that wait here and are acknowledged by themselves.
+        is_paused: whether the daemon was asked to stop for a while.
+        looks_back: whether events come first that are remembered, beside those that are retained.
+    """
+
+    __slots__ = (
+        "after",
+        "floor",
+        "held",
+        "is_live",
+        "is_paused",
+        "log_seq",
+        "looks_back",
+        "name",
+        "pattern",
+        "seq",
+        "subscription",
+        "wanted",
+    )
+
+    def __init__(self, pattern: str, subscription: Subscription, wanted: Hearing = PLAIN) -> None:
+        """Prepares.
+
+        Raises:
+            BadRequest: it is no pattern.
+        """
+        self.name = composition.pattern_bytes(pattern)
+        self.pattern = pattern
+        self.subscription = subscription
+        self.wanted = wanted
+        self.after: Place | None = None
+        self.looks_back = bool(wanted.since_ms)
+        self.is_live = not wanted.options()
+        self.is_paused = False
+        self.held: set[int] = set()
+        self.seq = self.floor = self.log_seq = 0
+
+    def frame(self, id_: int) -> bytes:
+        """Returns the `sub` that begins it, or has it go on."""
+        self.looks_back = bool(self.wanted.since_ms) or self.after is not None
+        options = self.wanted.behind(self.log_seq).options(self.after)
+        return encode(Frame(kind=Kind.SUB, id=id_, name=self.name, options=options))
+
+    def tell_gap(self) -> None:
+        """Says that events may have been missed."""
+        self.subscription.deliver(Gap(None))
 
 
 class Subscriptions:
     """The patterns of one conversation, by the id each has on the wire."""
 
-    __slots__ = ("_by_id", "_wanted")
+    __slots__ = ("_by_id", "_epoch", "_home", "_seq", "_wanted", "_way")
 
-    def __init__(self) -> None:
-        """Starts without patterns."""
-        self._by_id: dict[int, tuple[str, Subscription]] = {}
+    def __init__(self, home: Return, way: Callable[[], Way]) -> None:
+        """Starts without patterns.
+
+        Args:
+            home: where receipts of events are sent.
+            way: how the program hears of that.
+        """
+        self._by_id: dict[int, Heard] = {}
         self._wanted: dict[bytes, tuple[Subscription, ...]] = {}
+        self._home = home
+        self._way = way
+        self._seq = 0
+        self._epoch = ""
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -45,19 +124,101 @@ class Subscriptions:
     def __contains__(self, id_: int) -> bool:
         return id_ in self._by_id
 
-    def add(self, id_: int, pattern: str, subscription: Subscription) -> None:
-        """Adds a pattern of ``subscription`` under its id."""
-        self._by_id[id_] = (pattern, subscription)
+    def add(self, id_: int, heard: Heard) -> None:
+        """Adds a pattern under its id."""
+        self._by_id[id_] = heard
         self._wanted.clear()
 
-    def remove(self, id_: int) -> Subscription | None:
+    def remove(self, id_: int) -> Heard | None:
         """Takes the pattern away; nothing happens when it is gone already."""
         found = self._by_id.pop(id_, None)
         self._wanted.clear()
-        return found[1] if found else None
+        return found
+
+    def find(self, id_: int) -> Heard | None:
+        """Returns the pattern of this id; None when there is none."""
+        return self._by_id.get(id_)
+
+    def all(self) -> Iterator[tuple[int, Heard]]:
+        """Yields every pattern with its id."""
+        yield from self._by_id.items()
+
+    # --- one session after another ----------------------------------------------------------
+
+    def confirmed(self, frame: Frame) -> None:
+        """Takes in a `subbed`: what follows for everybody is for this pattern too."""
+        heard = self._by_id.get(frame.id)
+        if heard is None:
+            return
+        heard.after = None
+        heard.is_live = True
+        heard.floor = self._seq
+        heard.seq = max(heard.seq, _begun_behind(frame))
+        self._wanted.clear()
+
+    def remember(self) -> None:
+        """Takes note behind which event each pattern goes on when a new session begins."""
+        for heard in self._by_id.values():
+            if heard.wanted.group or heard.wanted.log:
+                continue
+            if heard.is_live and not heard.wanted.is_apart and self._seq > heard.floor:
+                heard.seq = max(heard.seq, self._seq)
+            heard.after = Place(epoch=self._epoch, seq=heard.seq) if heard.seq else None
+
+    def resumed(self) -> None:
+        """Takes note that the session goes on: nobody has missed anything."""
+        for heard in self._by_id.values():
+            heard.after = None
+
+    def begin(self, epoch: str, *, is_first: bool) -> None:
+        """Takes note that a session begins; who cannot go on where it was is told of the gap."""
+        if epoch != self._epoch:
+            self._epoch, self._seq = epoch, 0
+            for heard in self._by_id.values():
+                heard.seq = 0
+        torn: dict[Subscription, Heard] = {}
+        for heard in self._by_id.values():
+            heard.subscription.kept.clear()
+            heard.is_live = heard.after is None and not heard.wanted.options()
+            if heard.after is None and not heard.wanted.log:
+                torn[heard.subscription] = heard
+        self._wanted.clear()
+        if not is_first:
+            for heard in torn.values():
+                heard.tell_gap()
+
+    def begin_anew(self, id_: int, heard: Heard, *, is_gone: bool) -> bytes:
+        """Has a pattern begin although it was to go on behind an event; returns its `sub`.
+
+        Args:
+            id_: its id.
+            heard: which one.
+            is_gone: whether the daemon said that it no longer knows the event: when it was
+                started again, everything since then is wanted.
+        """
+        is_new = heard.after is not None and heard.after.epoch != self._epoch
+        heard.after = Place(epoch=self._epoch, seq=0) if is_gone and is_new else None
+        heard.is_live = heard.after is None and not heard.wanted.options()
+        self._wanted.clear()
+        heard.tell_gap()
+        return heard.frame(id_)
+
+    def fail(self, error: AskrError) -> None:
+        """Ends every subscription."""
+        gone = list(self._patterns())
+        self._by_id.clear()
+        self._wanted.clear()
+        for subscription in gone:
+            subscription.fail(error)
+
+    # --- delivering -------------------------------------------------------------------------
 
     def deliver(self, frame: Frame) -> None:
         """Hands an `event` frame to everyone who wants it."""
+        if frame.options:
+            self._deliver_marked(frame)
+            return
+        self._seq = frame.id
         wanted = self._wanted.get(frame.name)
         if wanted is None:
             wanted = self._find(frame.name)
@@ -66,8 +227,61 @@ class Subscriptions:
             for subscription in wanted:
                 subscription.deliver(event)
 
-    def tell_gap(self, gap: Gap) -> None:
-        """Hands a gap to everyone who may have wanted a lost event."""
+    def _deliver_marked(self, frame: Frame) -> None:
+        """Hands out an event that is for one subscription, or wants something back."""
+        options = _options_in(frame)
+        wanted = self._wanted_by(frame, options)
+        if not wanted:
+            if options.answer:
+                self._home.answer(options.answer, b"", 0)
+            return
+        heard = self._by_id.get(options.sub)
+        how = PLAIN if heard is None else heard.wanted
+        receipt = Receipt(
+            options,
+            self._home,
+            self._way(),
+            wants_ack=bool(how.consumer) and how.ack,
+            is_auto=how.is_auto,
+            due=len(wanted),
+            held=None if heard is None else heard.held,
+        )
+        event: Event[Any] = MarkedEvent(frame, receipt)
+        for subscription in wanted:
+            subscription.deliver(event)
+
+    def _wanted_by(self, frame: Frame, options: Told) -> tuple[Subscription, ...]:
+        if not options.sub:
+            self._seq = frame.id
+            return self._wanted.get(frame.name) or self._find(frame.name)
+        heard = self._by_id.get(options.sub)
+        if heard is None:
+            return ()
+        subscription = heard.subscription
+        if options.log_seq:
+            if options.log_seq <= heard.log_seq and not heard.wanted.consumer:
+                return ()  # it was on its way when the log was paused
+            if heard.wanted.is_auto:
+                if options.log_seq in heard.held:
+                    return ()  # it waits here still: one acknowledgement is for both
+                heard.held.add(options.log_seq)
+            heard.log_seq = options.log_seq
+        elif frame.flags & FLAG_KEPT:
+            if frame.id in subscription.kept:
+                return ()
+            subscription.kept.add(frame.id)
+            options.retained = options.retained or not heard.looks_back
+        if not options.log_seq and not options.retained:
+            heard.seq = max(heard.seq, frame.id)
+        return (subscription,)
+
+    def tell_gap(self, gap: Gap, options: bytes = b"") -> None:
+        """Hands a gap to everyone who may have wanted a lost event, or to whom it is for."""
+        sub = _options_in(Frame(kind=Kind.GAP, options=options)).sub if options else 0
+        if sub:
+            if heard := self._by_id.get(sub):
+                heard.subscription.deliver(gap)
+            return
         named = sum(gap.subjects.values()) == gap.missed
         for subscription, patterns in self._patterns().items():
             concerned = not named or any(
@@ -78,28 +292,50 @@ class Subscriptions:
             if concerned:
                 subscription.deliver(gap)
 
-    def fail(self, error: AskrError) -> None:
-        """Ends every subscription."""
-        gone = list(self._patterns())
-        self._by_id.clear()
-        self._wanted.clear()
-        for subscription in gone:
-            subscription.fail(error)
-
     def _patterns(self) -> dict[Subscription, list[str]]:
         found: dict[Subscription, list[str]] = {}
-        for pattern, subscription in self._by_id.values():
-            found.setdefault(subscription, []).append(pattern)
+        for heard in self._by_id.values():
+            found.setdefault(heard.subscription, []).append(heard.pattern)
         return found
 
     def _find(self, name: bytes) -> tuple[Subscription, ...]:
+        """Returns who wants the events of this name that are for everybody."""
         subject = name.decode("utf-8", "replace")
         wanted = tuple(
-            subscription
-            for subscription, patterns in self._patterns().items()
-            if any(pattern_matches(pattern, subject) for pattern in patterns)
+            {
+                heard.subscription: None
+                for heard in self._by_id.values()
+                if heard.is_live
+                and not heard.wanted.is_apart
+                and pattern_matches(heard.pattern, subject)
+            }
         )
         if len(self._wanted) >= SUBJECTS_CACHED_MAX:
             self._wanted.clear()
         self._wanted[name] = wanted
         return wanted
+
+
+class Begun(Body):
+    """Body of `subbed`.
+
+    Attributes:
+        seq: number of the workspace's last event when the subscription began; 0 = not said.
+    """
+
+    seq: int = 0
+
+
+def _begun_behind(frame: Frame) -> int:
+    try:
+        return load(Begun, frame.payload or b"{}", "subbed").seq
+    except BadRequest:
+        return 0
+
+
+def _options_in(frame: Frame) -> Told:
+    """Returns the OPTIONS of a frame; defaults when the daemon says something else."""
+    try:
+        return load(Told, frame.options, "options")
+    except BadRequest:
+        return Told()

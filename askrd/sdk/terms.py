@@ -39,6 +39,11 @@ class CommandTerms:
         serial: True = one after another; a parameter's name = those with an equal argument.
         internal: whether terminals neither see nor reach it.
         allow_from: which services may ask; None or empty = anybody.
+        queue: whether callers get the id of a job, which is carried out in its turn, and again
+            after a failure that is not the handler's own word.
+        attempts: how many times at most; None = 5.
+        backoff: seconds before the second attempt, doubling up to 60; None = 1.
+        keep: seconds that the outcome of a job is kept; None = an hour.
     """
 
     timeout: float | None = None
@@ -52,6 +57,10 @@ class CommandTerms:
     serial: bool | str = False
     internal: bool = False
     allow_from: Sequence[str] | None = None
+    queue: bool = False
+    attempts: int | None = None
+    backoff: float | None = None
+    keep: float | None = None
 
     def __post_init__(self) -> None:
         """Checks what can be checked without the handler.
@@ -71,6 +80,23 @@ class CommandTerms:
         _check_count("concurrency", self.concurrency)
         _check_count("waiting", self.waiting)
         _check_names("allow_from", self.allow_from)
+        self._check_queue()
+
+    def _check_queue(self) -> None:
+        """Refuses what is of queues only, where there is none, and what a queue cannot give."""
+        given = {"attempts": self.attempts, "backoff": self.backoff, "keep": self.keep}
+        for option, value in given.items():
+            if value is not None and not self.queue:
+                raise BadRequest(f"{option}={value!r} is for a queue; say queue=True too")
+        if self.queue and self.reply not in {None, ReplyMode.VALUE}:
+            raise BadRequest(
+                f"queue=True with reply='{self.reply}': a queue answers with the id of a job; "
+                "leave reply out"
+            )
+        _check_count("attempts", self.attempts or 1, least=1)
+        for option, seconds in (("backoff", self.backoff), ("keep", self.keep)):
+            if seconds is not None and not 0 <= seconds * 1000 <= TTL_MS_MAX:
+                raise BadRequest(f"{option}={seconds!r}: seconds from 0 to 49 days")
 
     @property
     def timeout_ms(self) -> int:

@@ -1,77 +1,18 @@
 """What a program gets from the daemon: events, gaps, state entries and outcomes, as values."""
 
-from functools import lru_cache
+from collections.abc import Awaitable
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from askrd.sdk.shape import Shape, Side, value_of
-from askrd.wire.errors import AskrError, UnsealFailed
-from askrd.wire.frames import FLAG_KEPT, FLAG_MORE, FLAG_SEALED, STAMP_TIME, Coding, Frame, Kind
+from askrd.sdk.payloads import headers_of, read_payload, sender_of
+from askrd.sdk.receipts import NO_OPTIONS, Receipt, Told
+from askrd.wire.errors import AskrError, BadRequest
+from askrd.wire.frames import FLAG_KEPT, STAMP_TIME, Coding, Frame, Kind
 
 T = TypeVar("T")
 
 _UNREAD: Any = object()
-_BYTES = Coding.BYTES
-_UNUSUAL = FLAG_SEALED | FLAG_MORE
-
-
-class Gathered(Frame, frozen=True, kw_only=True):
-    """The outcome of a command that several instances answered; it has the flag MORE.
-
-    Attributes:
-        rows: their good replies, in the order they came.
-    """
-
-    rows: tuple[Frame, ...] = ()
-
-
-@lru_cache(maxsize=256)
-def _shape(hint: Any) -> Shape:
-    return Shape(hint, "the payload")
-
-
-def read_payload(frame: Frame, as_: Any = None, *, at: Side = "response") -> Any:
-    """Returns the value a frame carries: any JSON value, bytes, or None; of rows, a list of them.
-
-    Args:
-        frame: what arrived.
-        as_: a type to decode and check the payload, or each row's, as; None takes whatever it is.
-        at: which side an error blames.
-
-    Raises:
-        SchemaInvalid: the payload is not JSON although it says so, or does not fit ``as_``.
-        UnsealFailed: it is encrypted, which this version cannot open.
-    """
-    if frame.flags and frame.flags & _UNUSUAL:
-        if type(frame) is Gathered:
-            return [read_payload(row, as_, at=at) for row in frame.rows]
-        if frame.flags & FLAG_SEALED:
-            raise UnsealFailed(
-                "the payload is sealed, and this version cannot open it", at="client"
-            )
-    if as_ is None:
-        if frame.coding == _BYTES:
-            return frame.payload
-        return value_of(frame.payload, frame.coding, at=at)
-    return _shape(as_).read(frame.payload, frame.coding, at=at)
-
-
-@lru_cache(maxsize=4096)
-def sender_of(stamp: bytes) -> tuple[str, str]:
-    """Returns service and instance of a stamp without a time; both empty when there is none."""
-    service, _, instance = stamp.decode("utf-8", "replace").rpartition("@")
-    return service, instance
-
-
-def headers_of(frame: Frame) -> dict[str, str]:
-    """Returns the peers' own headers of a frame; empty when they are no object of strings."""
-    if not frame.head:
-        return {}
-    try:
-        return msgspec.json.decode(frame.head, type=dict[str, str])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return {}
 
 
 class Event(Generic[T]):
@@ -81,9 +22,10 @@ class Event(Generic[T]):
     """
 
     __slots__ = ("_frame", "_payload")
+    _receipt: Receipt | None = None
 
     def __init__(self, frame: Frame) -> None:
-        """Wraps an `event` frame."""
+        """Wraps an `event` frame that is as every listener gets it."""
         self._frame = frame
         self._payload: Any = _UNREAD
 
@@ -105,7 +47,10 @@ class Event(Generic[T]):
 
     def with_payload(self, payload: Any) -> "Event[Any]":
         """Returns the same event with another payload, already a value."""
-        event: Event[Any] = Event(self._frame)
+        receipt = self._receipt
+        event: Event[Any] = (
+            Event(self._frame) if receipt is None else MarkedEvent(self._frame, receipt)
+        )
         event._payload = payload
         return event
 
@@ -156,12 +101,103 @@ class Event(Generic[T]):
         return bool(self._frame.flags & FLAG_KEPT)
 
     @property
+    def retained(self) -> bool:
+        """Whether it is the last one of its subject, told because the listener is new."""
+        return self._options.retained
+
+    @property
+    def log_seq(self) -> int:
+        """Its number in the log it was read from; 0 = it was told live."""
+        return self._options.log_seq
+
+    @property
+    def delivery(self) -> int:
+        """How many times the log has told it to this consumer; 0 = no consumer counts."""
+        return self._options.delivery
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether the emitter waits for answers; see `answer`."""
+        return bool(self._options.answer)
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """What it wants back; None when that is nothing."""
+        return self._receipt
+
+    @property
+    def _options(self) -> Told:
+        return NO_OPTIONS if self._receipt is None else self._receipt.options
+
+    @property
     def headers(self) -> dict[str, str]:
         """The emitter's own headers."""
         return headers_of(self._frame)
 
+    # --- what it wants back -----------------------------------------------------------------
+
+    def ack(self) -> Awaitable[None]:
+        """Tells the log that its consumer is done with this event.
+
+        It is sent at once. Await it to know that it is safe; a thread, and a blocking client,
+        has waited for that when it returns.
+
+        Raises:
+            BadRequest: it comes from no consumer's log, or was acknowledged already.
+            AskrError: it could not be said; the log tells the event again.
+        """
+        return self._wanting("ack").ack()
+
+    def nak(self, delay: float = 0.0) -> Awaitable[None]:
+        """Has the log tell this event again, to any member of the consumer.
+
+        Args:
+            delay: seconds until then, at least; up to 49 days.
+
+        Raises:
+            BadRequest: as for `ack`, or the delay is none.
+            AskrError: it could not be said; the log tells the event again all the same.
+        """
+        return self._wanting("nak").nak(delay)
+
+    def answer(self, value: Any) -> Awaitable[None]:
+        """Answers the emitter, who collects answers.
+
+        Args:
+            value: any JSON value, or bytes; None says that there is nothing to say.
+
+        Raises:
+            BadRequest: nobody collects, or this peer has answered.
+            AskrError: it could not be said.
+        """
+        return self._wanting("answer").answer(value)
+
+    def _wanting(self, verb: str) -> Receipt:
+        if self._receipt is None:
+            raise BadRequest(
+                f"{verb}() means nothing to this event: it comes from no log's consumer, and "
+                "nobody collects answers to it"
+            )
+        return self._receipt
+
     def __repr__(self) -> str:
         return f"Event({self.subject!r}, {self.payload!r}, seq={self.seq})"
+
+
+class MarkedEvent(Event[T]):
+    """An event that is for one subscription only, or wants something back."""
+
+    __slots__ = ("_receipt",)
+
+    def __init__(self, frame: Frame, receipt: Receipt) -> None:
+        """Wraps an `event` frame with options.
+
+        Args:
+            frame: what arrived.
+            receipt: what it wants back.
+        """
+        super().__init__(frame)
+        self._receipt = receipt
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -318,7 +354,9 @@ class Emitted(msgspec.Struct, frozen=True):
     Attributes:
         receivers: sessions it was put before.
         seq: its number.
+        answers: how many answered, when answers were collected.
     """
 
     receivers: int
     seq: int
+    answers: int = 0

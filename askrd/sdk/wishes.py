@@ -63,6 +63,14 @@ class SurveyWishes(TypedDict, total=False):
     as_: Any
 
 
+class CollectWishes(TypedDict, total=False):
+    """Arguments of `Client.collect`."""
+
+    timeout: float
+    headers: Mapping[str, str] | None
+    as_: Any
+
+
 def call_options(
     *,
     reply: str = "",

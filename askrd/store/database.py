@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
+import msgspec
+
 from askrd.core.effects import Durable
 from askrd.host import entropy
 from askrd.store import journal, tables
@@ -256,6 +258,12 @@ def _explained(path: Path) -> Iterator[None]:
             else "nothing was started"
         )
         raise CannotStore(f"cannot use {path} ({exc}); {advice}", details=details) from exc
+    except msgspec.MsgspecError as exc:
+        raise CannotStore(
+            f"cannot use {path}: another version of askrd stopped in the middle of writing it. "
+            "Start that version once and stop it, then this one",
+            details=details,
+        ) from exc
     except OSError as exc:
         raise CannotStore(
             f"cannot use {path} ({exc.strerror}); nothing was started", details=details

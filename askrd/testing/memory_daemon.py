@@ -10,10 +10,10 @@ import string
 from collections.abc import Callable
 
 from askrd.core.effects import Close, Note, Persist, Rebind, Record, Say
+from askrd.core.instants import NEVER_US
 from askrd.core.router import Router
 from askrd.core.session import Session
 from askrd.core.switchboard import Daemon
-from askrd.core.wheel import NEVER_US
 from askrd.version import VERSION
 from askrd.wire.limits import DEFAULT_LIMITS, Limits
 from askrd.wire.names import WORKSPACE_DEFAULT

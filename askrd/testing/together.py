@@ -9,14 +9,16 @@ from typing import Any, Self, TypeVar
 
 from askrd.sdk.askr import Askr
 from askrd.sdk.client import Client
+from askrd.sdk.jobs import Jobs
 from askrd.sdk.life import Life, Voice
+from askrd.sdk.logs import Logs
 from askrd.sdk.readers import EventReader
 from askrd.sdk.service import Service
 from askrd.sdk.state import State
 from askrd.sdk.streams import Stream
 from askrd.sdk.surveys import Survey
 from askrd.sdk.timers import Timers
-from askrd.sdk.values import Emitted, Event, Outcome
+from askrd.sdk.values import Emitted, Event, Outcome, Row
 from askrd.testing.memory_daemon import MemoryDaemon
 from askrd.testing.memory_transport import URL, MemoryDoor
 from askrd.testing.virtual_time import VirtualTimeLoop
@@ -146,6 +148,16 @@ class TestAskr:
         """The connected state of the workspace."""
         return self._client.state
 
+    @property
+    def jobs(self) -> Jobs:
+        """What queues hold."""
+        return self._client.jobs
+
+    @property
+    def logs(self) -> Logs:
+        """Events that are kept."""
+        return self._client.logs
+
     async def send(self, target: str, payload: Any = None, **options: Any) -> Any:
         """Sends a command and returns its value, as `Client.send` does."""
         return await self._client.send(target, payload, **options)
@@ -166,11 +178,13 @@ class TestAskr:
         """Sends a command that is answered by items, as `Client.stream` does."""
         return self._client.stream(target, payload, **options)
 
-    async def emit(
-        self, event: str, payload: Any = None, *, confirm: bool = False
-    ) -> Emitted | None:
+    async def emit(self, event: str, payload: Any = None, **options: Any) -> Emitted | None:
         """Tells everyone who listens, as `Client.emit` does."""
-        return await self._client.emit(event, payload, confirm=confirm)
+        return await self._client.emit(event, payload, **options)
+
+    async def collect(self, event: str, payload: Any = None, **options: Any) -> list[Row]:
+        """Tells everyone who listens and returns what they answer, as `Client.collect` does."""
+        return await self._client.collect(event, payload, **options)
 
     def listen(self, *patterns: str, **options: Any) -> EventReader:
         """Returns an iterator of events, as `Client.listen` does."""

@@ -8,7 +8,13 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from askrd.wire.errors import BadRequest
-from askrd.wire.limits import WAITING_COMMANDS_MAX
+from askrd.wire.limits import (
+    JOB_ATTEMPTS,
+    JOB_BACKOFF_MS,
+    JOB_KEEP_MS,
+    UNACKED_MAX,
+    WAITING_COMMANDS_MAX,
+)
 
 T = TypeVar("T")
 
@@ -80,6 +86,9 @@ class CommandSpec(Body):
     concurrency: int = 0
     internal: bool = False
     queue: bool = False
+    attempts: int = JOB_ATTEMPTS
+    backoff_ms: int = JOB_BACKOFF_MS
+    keep_ms: int = JOB_KEEP_MS
     serial: bool | str = False
     allow_from: list[str] = []
     upload: bool = False
@@ -132,6 +141,7 @@ class CallOptions(Body, forbid_unknown_fields=True):
         idempotency_key: the same command under the same key takes effect once.
         version: range of the service's version.
         wait_ms: how long to wait for somebody to offer the command.
+        job, attempt: the daemon's words to an instance that carries out a job.
     """
 
     reply: str = ""
@@ -144,6 +154,8 @@ class CallOptions(Body, forbid_unknown_fields=True):
     idempotency_key: str = ""
     version: str = ""
     wait_ms: int = 0
+    job: str = ""
+    attempt: int = 0
 
 
 class Summary(Body, omit_defaults=False):
@@ -167,11 +179,91 @@ class Withdraw(Body):
     service: str
 
 
+class Place(Body, forbid_unknown_fields=True):
+    """Names one event: the daemon's epoch, and the number of the event in its workspace."""
+
+    epoch: str
+    seq: int
+
+
+class SubOptions(Body, forbid_unknown_fields=True):
+    """OPTIONS of a `sub`: what is wanted beside the events that come from now on.
+
+    Attributes:
+        since_ms: events of the last so many milliseconds come first. after: those behind this one.
+        retained: whether retained events that match come first; None = true where that can be.
+        group: the sub is a member of this group: each event goes to one member.
+        policy: which member gets it; see `askrd.core.choice`. weight: for the policy `weighted`.
+        when_full: `drop_oldest`, `disconnect` or `conflate`: what becomes of unread events.
+        log: the sub reads this log; the name is a filter. consumer: and shares this place in it.
+        ack: whether events are to be acknowledged; None = true with a consumer.
+        start: `first` or `new`: where a reader of a log begins. start_seq: or at this number.
+        unacked_max: how many events this member of a consumer may have unacknowledged.
+    """
+
+    since_ms: int | None = None
+    after: Place | None = None
+    retained: bool | None = None
+    group: str = ""
+    policy: str = ""
+    weight: int = 1
+    when_full: str = ""
+    log: str = ""
+    consumer: str = ""
+    ack: bool | None = None
+    start: str = ""
+    start_seq: int | None = None
+    unacked_max: int = UNACKED_MAX
+
+
+class EmitOptions(Body, forbid_unknown_fields=True):
+    """OPTIONS of an `emit`.
+
+    Attributes:
+        retain: the event stays as the last one of its subject; without a payload none does.
+        collect: listeners may answer; the frame's ttl_ms says how long.
+        key: what the policy `hash` of a group goes by; empty = the subject.
+    """
+
+    retain: bool = False
+    collect: bool = False
+    key: str = ""
+
+
+class EventOptions(Body):
+    """OPTIONS of an `event` or a `gap` that is for one subscription only.
+
+    Attributes:
+        sub: the subscription; 0 = all that match.
+        answer: the id under which an `answer` is wanted; 0 = none is.
+        log_seq: the event's number in the log it comes from. delivery: how often it has come.
+    """
+
+    sub: int = 0
+    answer: int = 0
+    log_seq: int = 0
+    delivery: int = 0
+
+
+class Ack(Body):
+    """Body of `ack` and `nak`: an event of a log that was taken in, or is wanted once more.
+
+    Attributes:
+        sub: the subscription it came under. seq: its number in the log.
+        delay_ms: of a `nak`: how long to wait before it comes again.
+    """
+
+    sub: int
+    seq: int
+    delay_ms: int = 0
+
+
 class Emitted(Body, omit_defaults=False):
-    """Answer to an EMIT that carried an id."""
+    """Answer to an EMIT that carried an id; ``answers`` only when some were collected."""
 
     receivers: int
     seq: int
+    answers: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class Gap(Body):

@@ -118,8 +118,55 @@ STATE_CHANGES_MAX = 10_000
 """Changes of state remembered per workspace, for `since` and `history`."""
 STATE_CHANGES_BYTES_MAX = 16 * MIB
 """Keys and values of the changes remembered per workspace together."""
+JOBS_MAX = 100_000
+"""Jobs of one workspace, those that ended and are kept included."""
+JOBS_BYTES_MAX = 256 * MIB
+"""What they carry, arguments and results, together."""
+JOB_ATTEMPTS = 5
+"""How often a job is tried when its command does not say."""
+JOB_ATTEMPTS_MAX = 1_000
+JOB_BACKOFF_MS = 1_000
+"""Pause after the first failed attempt; it doubles with each further one."""
+JOB_BACKOFF_MS_MAX = 60_000
+"""Longest such pause, unless the command itself begins with a longer one."""
+JOB_KEEP_MS = 60 * 60 * 1000
+"""How long the result of a job is kept when its command does not say."""
+JOB_SHOWN_BYTES_MAX = 64 * KIB
+"""Largest value in the event about a job's end, and largest argument in its description."""
+JOBS_LISTED = 100
+"""Jobs that `$askr.jobs.list` shows unless asked for another number."""
+JOBS_LISTED_MAX = 1_000
+QUEUES_MAX = 1_000
+"""Queues of one workspace."""
 GATED_MAX = 10_000
-"""State writes that wait for the store."""
+"""Writes that wait for the store: of state, events of logs, retained events, jobs."""
+GATED_BYTES_MAX = 64 * MIB
+"""Bytes of events and jobs that wait for the store."""
+LOGS_MAX = 100
+"""Logs of one workspace."""
+LOGS_BYTES_MAX = 1024 * MIB
+"""What the logs of one workspace may hold together, by their definitions."""
+LOG_PATTERNS_MAX = 64
+LOG_AGE_MS = 7 * 24 * 3600 * 1000
+"""How long a log keeps an event when its definition does not say."""
+LOG_AGE_MS_MAX = 10 * 365 * 24 * 3600 * 1000
+LOG_EVENTS = 100_000
+"""How many events a log keeps when its definition does not say."""
+LOG_EVENTS_MAX = 1_000_000
+LOG_BYTES = 64 * MIB
+"""How many bytes of events a log keeps when its definition does not say."""
+LOG_BYTES_MAX = 256 * MIB
+ACK_WAIT_MS = 30_000
+"""How long a consumer may take to acknowledge an event when its log does not say."""
+ACK_WAIT_MS_MAX = 24 * 3600 * 1000
+"""Longest time to acknowledge an event, and longest delay of a `nak`."""
+DELIVERIES = 5
+"""How often a consumer gets an event when its log does not say, before it is given up."""
+DELIVERIES_MAX = 1_000
+CONSUMERS_MAX = 1_000
+"""Consumers of one log."""
+UNACKED_MAX = 1_000
+"""Events that one consumer may have and not have acknowledged."""
 RECENT_EVENTS_MAX = 10_000
 """Events of up to `RECENT_FRAME_BYTES` that a workspace remembers for `since_ms` and `after`."""
 RECENT_FRAME_BYTES = 4 * KIB

@@ -15,6 +15,7 @@ from msgspec import UNSET
 from askrd.wire import strict_json
 from askrd.wire.bodies import Body, CallOptions, Hello, dump, load
 from askrd.wire.codec import encode
+from askrd.wire.envelope import ASKED, ENVELOPE, NAMED, Envelope
 from askrd.wire.errors import BadRequest, UnknownKind
 from askrd.wire.frames import (
     FLAG_MORE,
@@ -32,7 +33,7 @@ from askrd.wire.vocabulary import (
     BODY_OF,
     ENVELOPE_FIELDS,
     FLAG_FIELD,
-    LATER_FIELDS,
+    GRAVE_FIELDS,
     NAME_FIELD,
     OPTIONS_OF,
     RELAYED_BODIES,
@@ -46,56 +47,7 @@ from askrd.wire.vocabulary import (
 _KINDS = {kind.name.lower(): kind for kind in Kind}
 
 
-class _Envelope(msgspec.Struct):
-    k: str
-    id: int = 0
-    to: str = ""
-    event: str = ""
-    pattern: str = ""
-    key: str = ""
-    prefix: str | bool = ""
-    d: msgspec.Raw = msgspec.Raw()
-    b: str | None = None
-    c: str = ""
-    ttl: int | msgspec.UnsetType = UNSET
-    hops: int = 0
-    headers: dict[str, str] = {}
-    if_rev: int | None = None
-    up: bool = False
-    more: bool = False
-    op: Any = UNSET
-    fast: Any = UNSET
-    history: Any = UNSET
-    group: Any = UNSET
-    since: Any = UNSET
-    retain: Any = UNSET
-    ephemeral: Any = UNSET
-
-
-class _Asked(msgspec.Struct):
-    """What a call says beside its address and payload."""
-
-    reply: str = ""
-    upload: str = ""
-    all: bool = False
-    first: bool = False
-    quorum: int = 0
-    exclude: list[str] = []
-    key: str = ""
-    idempotency_key: str = ""
-    version: str = ""
-    wait: int = 0
-    silent: bool = False
-
-
-class _Named(msgspec.Struct):
-    id: int = 0
-
-
-_ENVELOPE = msgspec.json.Decoder(_Envelope)
-_ASKED = msgspec.json.Decoder(_Asked)
 _NOTHING_ASKED = CallOptions()
-_NAMED = msgspec.json.Decoder(_Named)
 _HEADERS = msgspec.json.Decoder(dict[str, str])
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 _NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -114,7 +66,7 @@ def decode_text(line: bytes) -> bytes:
     """
     strict_json.check(line)
     try:
-        return encode(_frame_of(_ENVELOPE.decode(line), line))
+        return encode(_frame_of(ENVELOPE.decode(line), line))
     except msgspec.MsgspecError as exc:
         raise BadRequest(f"not a text frame: {exc}", details=_named(line)) from exc
     except (BadRequest, UnknownKind) as exc:
@@ -125,13 +77,13 @@ def decode_text(line: bytes) -> bytes:
 def _named(line: bytes) -> dict[str, int]:
     """What names the frame in an error: its id, when it has one."""
     try:
-        id_ = _NAMED.decode(line).id
+        id_ = NAMED.decode(line).id
     except msgspec.MsgspecError:
         return {}
     return {"id": id_} if 0 < id_ <= ID_MAX else {}
 
 
-def _frame_of(text: _Envelope, line: bytes) -> Frame:
+def _frame_of(text: Envelope, line: bytes) -> Frame:
     kind = _kind_of(text)
     if not 0 <= text.id <= ID_MAX:
         raise BadRequest("id is an integer 1 to 2^53-1")
@@ -142,7 +94,7 @@ def _frame_of(text: _Envelope, line: bytes) -> Frame:
         raise BadRequest(f"hops is 0 to {HOPS_MAX}")
     body = BODY_OF.get(kind)
     if body is None:
-        _refuse_later(kind, text)
+        _refuse_misplaced(kind, text)
     if body is not None:
         payload, coding = _body_of(body, line, text.k), Coding.JSON
     elif kind in WITH_PAYLOAD:
@@ -162,26 +114,26 @@ def _frame_of(text: _Envelope, line: bytes) -> Frame:
         payload=payload,
         coding=coding,
         flags=flags | FLAG_SEALED if text.c and coding == Coding.BYTES else flags,
-        ttl_ms=ttl_ms if kind is Kind.CALL else 0,
+        ttl_ms=ttl_ms if kind is Kind.CALL or text.collect is True else 0,
         hops=text.hops,
         head=_head_of(text),
         options=options,
     )
 
 
-def _refuse_later(kind: Kind, text: _Envelope) -> None:
-    """Raises for what would change a request's meaning and is not built yet.
+def _refuse_misplaced(kind: Kind, text: Envelope) -> None:
+    """Raises for what would change a request's meaning and has none there.
 
     Raises:
         BadRequest: such a field is there.
     """
     known = OPTIONS_OF.get(kind, {})
-    for name in LATER_FIELDS:
+    for name in GRAVE_FIELDS:
         if name not in known and getattr(text, name) is not UNSET:
-            raise BadRequest(f"{name} is not built yet in a {text.k} frame; leave it out")
+            raise BadRequest(f"{name} means nothing in a {text.k} frame; leave it out")
 
 
-def _kind_of(text: _Envelope) -> Kind:
+def _kind_of(text: Envelope) -> Kind:
     kind = _KINDS.get(text.k)
     if kind is None or kind not in SPOKEN_BY_PEERS:
         close = nearest(text.k, (known.name.lower() for known in SPOKEN_BY_PEERS))
@@ -190,7 +142,7 @@ def _kind_of(text: _Envelope) -> Kind:
     return kind
 
 
-def _name_of(kind: Kind, text: _Envelope) -> bytes:
+def _name_of(kind: Kind, text: Envelope) -> bytes:
     field = NAME_FIELD.get(kind)
     if field is None:
         return b""
@@ -206,7 +158,7 @@ def _name_of(kind: Kind, text: _Envelope) -> bytes:
     return encoded
 
 
-def _payload_of(text: _Envelope) -> tuple[bytes, Coding]:
+def _payload_of(text: Envelope) -> tuple[bytes, Coding]:
     if text.c not in {"", "sealed"} or (text.c and text.b is None):
         raise BadRequest('c is "sealed", beside b (base64 bytes), or absent')
     if text.b is not None:
@@ -221,7 +173,7 @@ def _payload_of(text: _Envelope) -> tuple[bytes, Coding]:
     return bytes(text.d), Coding.JSON
 
 
-def _head_of(text: _Envelope) -> bytes:
+def _head_of(text: Envelope) -> bytes:
     if not text.headers:
         return b""
     head = dump(text.headers)
@@ -238,14 +190,14 @@ def _body_of(kind: type[Body], line: bytes, what: str) -> bytes:
     return dump(body)
 
 
-def _flags_of(kind: Kind, text: _Envelope) -> int:
+def _flags_of(kind: Kind, text: Envelope) -> int:
     more = FLAG_MORE if text.more and kind in WITH_MORE else 0
     return more | (FLAG_UP if text.up and kind in WITH_UP else 0)
 
 
 def _asked_of(line: bytes) -> tuple[bytes, int]:
     """OPTIONS of a call, and its flag."""
-    asked = _ASKED.decode(line)
+    asked = ASKED.decode(line)
     if not 0 <= asked.wait <= TTL_MS_MAX:
         raise BadRequest(f"wait is milliseconds, 0 to {TTL_MS_MAX}")
     wanted = CallOptions(
@@ -269,7 +221,7 @@ def _asked_of(line: bytes) -> tuple[bytes, int]:
     return options, FLAG_SILENT if asked.silent else 0
 
 
-def _options_of(kind: Kind, text: _Envelope) -> bytes:
+def _options_of(kind: Kind, text: Envelope) -> bytes:
     given = {}
     for field, name in OPTIONS_OF.get(kind, {}).items():
         value = getattr(text, field)
@@ -298,7 +250,7 @@ def encode_text(frame: Frame, *, sub: int = 0) -> bytes:
     """
     kind = Kind(frame.kind)
     if kind is Kind.EVENT:
-        return b'{"k":"event","sub":%d,%b' % (sub, event_tail(frame))
+        return _event(frame, sub)
     head: dict[str, Any] = {"k": kind.name.lower()}
     if frame.id and kind is not Kind.CHANGE:
         head["id"] = frame.id
@@ -311,6 +263,14 @@ def encode_text(frame: Frame, *, sub: int = 0) -> bytes:
     inner = _told(frame.options) | (body or {})
     pasted = _pasted(frame) if body is None else b""
     return b"{" + _members(head, inner, pasted, _envelope(frame)) + b"}"
+
+
+def _event(frame: Frame, sub: int) -> bytes:
+    """The text of an event; what is for one subscription says which."""
+    if not frame.options:
+        return b'{"k":"event","sub":%d,%b' % (sub, event_tail(frame))
+    told = {"k": "event", "sub": sub} | _told(frame.options)
+    return b"{%b,%b" % (dump(told)[1:-1], event_tail(frame))
 
 
 def _told(options: bytes) -> dict[str, Any]:

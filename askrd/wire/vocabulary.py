@@ -1,6 +1,6 @@
 """The words of text frames: which kinds a peer says in text, and what their fields stand for."""
 
-from askrd.wire.bodies import Body, Bye, Credit, ErrorBody, Hello, Provision, Withdraw
+from askrd.wire.bodies import Ack, Body, Bye, Credit, ErrorBody, Hello, Provision, Withdraw
 from askrd.wire.frames import FLAG_KEPT, FLAG_MORE, FLAG_SILENT, FLAG_UP, Kind
 
 NAME_FIELD = {
@@ -23,6 +23,8 @@ BODY_OF: dict[Kind, type[Body]] = {
     Kind.FAIL: ErrorBody,
     Kind.ERROR: ErrorBody,
     Kind.CREDIT: Credit,
+    Kind.ACK: Ack,
+    Kind.NAK: Ack,
     Kind.RESET: ErrorBody,
     Kind.PROVIDE: Provision,
     Kind.UPDATE: Provision,
@@ -38,6 +40,7 @@ WITH_PAYLOAD = frozenset(
         Kind.ITEM,
         Kind.EMIT,
         Kind.EVENT,
+        Kind.ANSWER,
         Kind.PUT,
         Kind.CHANGE,
         Kind.OK,
@@ -56,6 +59,22 @@ OPTIONS_OF = {
     },
     Kind.DEL: {"if_rev": "if_rev", "fast": "fast"},
     Kind.WATCH: {"since": "since"},
+    Kind.SUB: {
+        "since": "since_ms",
+        "after": "after",
+        "retained": "retained",
+        "group": "group",
+        "policy": "policy",
+        "weight": "weight",
+        "when_full": "when_full",
+        "log": "log",
+        "consumer": "consumer",
+        "ack": "ack",
+        "start": "start",
+        "start_seq": "start_seq",
+        "unacked_max": "unacked_max",
+    },
+    Kind.EMIT: {"retain": "retain", "collect": "collect", "key": "key"},
 }
 """Text fields that become OPTIONS of a binary frame, and their names there; those of a call are
 `CallOptions`."""
@@ -94,6 +113,7 @@ SPOKEN_BY_PEERS = frozenset(
         Kind.SUB,
         Kind.UNSUB,
         Kind.EMIT,
+        Kind.ANSWER,
         Kind.GET,
         Kind.PUT,
         Kind.DEL,
@@ -103,5 +123,5 @@ SPOKEN_BY_PEERS = frozenset(
 )
 """Kinds a peer may say in text."""
 
-LATER_FIELDS = ("group", "since", "retain", "ephemeral")
-"""Text fields that change what a request means: refused where they mean nothing yet, never ignored."""
+GRAVE_FIELDS = ("group", "since", "retain", "ephemeral", "collect")
+"""Text fields that change what a request means: refused where they mean nothing, never ignored."""

@@ -34,9 +34,15 @@ bool askr_measure(const struct peer *peer, struct message *message, size_t lengt
     memcpy(&header, message->head, sizeof header);
     size_t total = (size_t)header.size + sizeof(uint32_t);
     size_t head = sizeof header + header.stamp_length + header.name_length;
+    if (header.flags & FLAG_OPTIONS) {
+        uint16_t options_bytes;
+        if (length < head + sizeof options_bytes) return false;
+        memcpy(&options_bytes, message->head + head, sizeof options_bytes);
+        head += sizeof options_bytes + options_bytes;
+    }
     if (total < head) die("a frame with impossible sizes");
     message->kind = header.kind;
-    message->id = header.id;
+    message->id = header.flags & FLAG_KEPT ? 0 : header.id;
     message->head_bytes = (uint32_t)head;
     message->payload_bytes = (uint32_t)(total - head);
     return true;
@@ -52,6 +58,9 @@ void askr_take(struct peer *peer, const struct message *message) {
         return;
     case KIND_EVENT:
         take_event(peer, message);
+        return;
+    case KIND_CHANGE:
+        if (message->id) take_event(peer, message); /* else it was there before */
         return;
     case KIND_OK:
         take_kept(peer);
@@ -111,6 +120,26 @@ size_t askr_publication(char *place, const char *subject, const char *payload, s
     return frame_bytes(strlen(subject), bytes);
 }
 
+static void provide_queue(struct peer *peer, const char *service, int concurrency) {
+    char body[160];
+    snprintf(body, sizeof body,
+             "{\"service\":\"%s\",\"commands\":[{\"name\":\"run\",\"queue\":true,\"concurrency\":%d}]}", service,
+             concurrency);
+    queue(peer, KIND_PROVIDE, 1, "", CODING_JSON, body, strlen(body));
+    await_answer(peer, KIND_PROVIDED);
+}
+
+static void watch(struct peer *peer, const char *prefix) {
+    queue(peer, KIND_WATCH, 1, prefix, CODING_NONE, "", 0);
+    await_answer(peer, KIND_SYNCED);
+}
+
+static size_t write_of(char *place, uint64_t id, const char *key, const char *value, size_t bytes) {
+    if (place)
+        memcpy(encode(place, KIND_PUT, id, key, strlen(key), CODING_BYTES, bytes), value, bytes);
+    return frame_bytes(strlen(key), bytes);
+}
+
 static void set(struct peer *writer, const char *key, const char *value, size_t bytes) {
     queue(writer, KIND_PUT, 1, key, CODING_BYTES, value, bytes);
 }
@@ -119,4 +148,5 @@ const struct protocol askr = {
     .name = "askr", .measure = askr_measure, .take = askr_take, .open = open_askr,
     .subscribe = askr_subscribe, .provide = askr_provide, .request = askr_request,
     .reply = askr_reply, .publication = askr_publication, .set = set,
+    .watch = watch, .write = write_of, .provide_queue = provide_queue,
 };

@@ -24,6 +24,11 @@ struct protocol {
     size_t (*publication)(char *place, const char *subject, const char *payload, size_t bytes);
     /* Queues one durable write; NULL where there is none. Answers come in order. */
     void (*set)(struct peer *writer, const char *key, const char *value, size_t bytes);
+    /* Watches all keys below a prefix; encodes one durable write as `publication` does an event. NULL likewise. */
+    void (*watch)(struct peer *peer, const char *prefix);
+    size_t (*write)(char *place, uint64_t id, const char *key, const char *value, size_t bytes);
+    /* Offers a command whose calls are kept as jobs, so many at a time. NULL likewise. */
+    void (*provide_queue)(struct peer *peer, const char *service, int concurrency);
     size_t publication_tail_bytes;
     /* Answers of the server to each message sent, beside its delivery. */
     int answers_per_message;

@@ -1,4 +1,4 @@
-/* Commands, events and durable writes as workloads: who joins, what is sent next, and the checks of all that comes back. */
+/* Commands, jobs, events, durable writes and watches as workloads: who joins, what is sent next, and the checks of all that comes back. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +10,12 @@
 #define SUBJECT "bench.event"
 #define FILLER 'x'
 #define KEYS_PER_WRITER 100
+#define WATCHED "watched"
 
 /* One command under way: its id says which slot it is, so replies may come in any order. */
 struct slot {
     uint64_t id, started_ns;
+    int left; /* what must still happen: the reply; of a job, that it was accepted and that it was run */
 };
 
 struct pair {
@@ -39,6 +41,7 @@ static uint32_t *awaited;       /* per slot of the window: listeners that have n
 static uint64_t *published_ns;  /* per slot of the window: when it was published */
 static struct peer *emitter;
 static uint64_t published;
+static bool is_watch, is_job;
 static char *payload;
 static unsigned addresses;
 
@@ -100,10 +103,24 @@ static void start_call(struct pair *pair, int index) {
     slot->id += (uint64_t)options.in_flight;
     write_mark(payload, slot->id);
     memcpy(payload + MARK_BYTES, pair->caller->address, ADDRESS_BYTES);
+    slot->left = is_job ? 2 : 1;
     slot->started_ns = now_ns();
     protocol->request(pair->caller, pair->service, slot->id, payload, options.payload_bytes);
     outstanding++;
     unanswered += protocol->answers_per_message;
+}
+
+static void finish_part(struct pair *pair, uint64_t id) {
+    int index = (int)(id % (uint64_t)options.in_flight);
+    struct slot *slot = &pair->slots[index];
+    if (slot->id != id || !slot->started_ns)
+        die("something of id %" PRIu64 ", which nobody awaits", id);
+    if (--slot->left) return;
+    sample(slot->started_ns);
+    slot->started_ns = 0;
+    done++;
+    outstanding--;
+    if (sending) start_call(pair, index);
 }
 
 /* The service says back what it was told. */
@@ -115,21 +132,13 @@ void take_request(struct peer *peer, const struct message *message) {
     memcpy(payload, message->payload, OPENING_BYTES);
     protocol->reply(peer, message, payload, options.payload_bytes);
     unanswered += protocol->answers_per_message;
+    if (is_job) finish_part(&pairs[peer->position], read_mark(message->payload));
 }
 
 void take_reply(struct peer *peer, uint64_t id, const struct message *message) {
     if (peer->role != ROLE_CALLER) die("a reply came to a peer that asks nothing");
-    struct pair *pair = &pairs[peer->position];
-    int index = (int)(id % (uint64_t)options.in_flight);
-    struct slot *slot = &pair->slots[index];
-    if (slot->id != id || !slot->started_ns)
-        die("a reply to id %" PRIu64 ", which nobody awaits", id);
-    check_payload(message, id, peer->address);
-    sample(slot->started_ns);
-    slot->started_ns = 0;
-    done++;
-    outstanding--;
-    if (sending) start_call(pair, index);
+    if (!is_job) check_payload(message, id, peer->address);
+    finish_part(&pairs[peer->position], id);
 }
 
 /* An envelope takes copies; otherwise the ring itself is written. */
@@ -153,7 +162,7 @@ void publish(void) {
         awaited[index] = (uint32_t)options.listeners;
         published_ns[index] = now_ns();
         outstanding += options.listeners;
-        unanswered += protocol->answers_per_message;
+        unanswered += is_watch ? 1 : protocol->answers_per_message;
         published++;
         send_from_ring(index);
     }
@@ -192,13 +201,20 @@ void prepare_call(void) {
     for (int i = 0; i < options.pairs; i++) {
         struct pair *pair = &pairs[i];
         snprintf(pair->service, sizeof pair->service, options.pairs == 1 ? "echo" : "echo%d", i);
-        protocol->provide(join(ROLE_SERVICE, i), pair->service);
+        if (is_job) protocol->provide_queue(join(ROLE_SERVICE, i), pair->service, options.in_flight);
+        else protocol->provide(join(ROLE_SERVICE, i), pair->service);
         pair->caller = join(ROLE_CALLER, i);
         if (protocol->await_replies) protocol->await_replies(pair->caller);
         pair->slots = calloc((size_t)options.in_flight, sizeof *pair->slots);
         if (!pair->slots) die("out of memory");
         for (int k = 0; k < options.in_flight; k++) pair->slots[k].id = (uint64_t)k;
     }
+}
+
+void prepare_jobs(void) {
+    if (!protocol->provide_queue) die("%s keeps no jobs", protocol->name);
+    is_job = true;
+    prepare_call();
 }
 
 void start_calls(void) {
@@ -216,6 +232,10 @@ static void start_set(struct writer *writer) {
 }
 
 void take_kept(struct peer *peer) {
+    if (is_watch) {
+        unanswered--;
+        return;
+    }
     if (!writers) die("something was kept that nobody wrote");
     struct writer *writer = &writers[peer->position];
     if (!writer->started_ns) die("an answer came to a writer that awaits none");
@@ -237,18 +257,32 @@ void start_sets(void) {
     for (int i = 0; i < options.writers; i++) start_set(&writers[i]);
 }
 
+/* The frame of one slot of the window: an event, or a write to a key of its own. */
+static size_t frame_of(char *place, int index) {
+    char key[32];
+    if (!is_watch) return protocol->publication(place, SUBJECT, payload, options.payload_bytes);
+    snprintf(key, sizeof key, WATCHED "/%05d", index);
+    return protocol->write(place, (uint64_t)index + 1, key, payload, options.payload_bytes);
+}
+
 void prepare_event(void) {
-    for (int i = 0; i < options.listeners; i++)
-        protocol->subscribe(join(ROLE_LISTENER, i), SUBJECT);
+    for (int i = 0; i < options.listeners; i++) {
+        if (is_watch) protocol->watch(join(ROLE_LISTENER, i), WATCHED);
+        else protocol->subscribe(join(ROLE_LISTENER, i), SUBJECT);
+    }
     emitter = join(ROLE_EMITTER, 0);
-    ring.frame_bytes = protocol->publication(NULL, SUBJECT, payload, options.payload_bytes);
+    ring.frame_bytes = frame_of(NULL, 0);
     ring.length = ring.frame_bytes * (size_t)options.window;
     ring.bytes = malloc(ring.length);
     awaited = calloc((size_t)options.window, sizeof *awaited);
     published_ns = calloc((size_t)options.window, sizeof *published_ns);
     if (!ring.bytes || !awaited || !published_ns) die("out of memory");
-    for (int i = 0; i < options.window; i++)
-        protocol->publication(ring.bytes + (size_t)i * ring.frame_bytes, SUBJECT, payload,
-                              options.payload_bytes);
+    for (int i = 0; i < options.window; i++) frame_of(ring.bytes + (size_t)i * ring.frame_bytes, i);
     if (!emitter->enveloped) emitter->ring = &ring;
+}
+
+void prepare_watch(void) {
+    if (!protocol->watch) die("%s has nothing to watch", protocol->name);
+    is_watch = true;
+    prepare_event();
 }

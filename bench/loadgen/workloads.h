@@ -28,6 +28,8 @@ void start_calls(void);
 void prepare_set(void);
 void start_sets(void);
 void prepare_event(void);
+void prepare_watch(void);
+void prepare_jobs(void);
 void publish(void);
 struct peer *join(enum role role, int position);
 

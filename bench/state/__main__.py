@@ -1,76 +1,59 @@
-"""Durable writes per second, beside redis with appendfsync always: `python -m bench.state`.
+"""What is kept, beside redis with appendfsync always: `python -m bench.state`.
 
-Every writer writes to keys of its own, one value after the other, and waits for each answer.
+Writers write to keys of their own, one value after the other, and wait for each answer; changes go
+to a thousand watchers; commands are kept as jobs and run; and a daemon starts with a million keys.
 """
 
 import argparse
 import json
 import os
-import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
-from functools import partial
-from pathlib import Path
 
-from bench.daemon import PROJECT, Daemon
 from bench.generator import Generator, Sample, get_generator
 from bench.machine import Cores, choose_cores, describe, describe_ours
-from bench.peers.brokers import Broker
 from bench.report import Row, layout, summarize
+from bench.state import starts
+from bench.state.systems import REDIS, started, systems
 from bench.workloads import Workload
 
 ROUNDS = 3
 MEASURE_MS, MEASURE_MS_QUICK = 3000, 500
 WARM_UP_MS = 500
 PAYLOAD_BYTES = 128
-COMPILED = PROJECT / "build" / "compiled"
 SYNC_BYTES = 4096
 SYNC_SECONDS = 1.0
-WORKLOADS = tuple(
-    Workload(
+WATCHERS = 1000
+JOBS_UNDER_WAY = 64
+
+
+def _sets(writers: int) -> Workload:
+    return Workload(
         name=f"set-{writers}",
         title=f"durable writes, {writers} writer{'s' if writers > 1 else ''}",
         words=("set", "--writers", str(writers), "--payload", str(PAYLOAD_BYTES)),
     )
-    for writers in (1, 64)
+
+
+WORKLOADS = (
+    _sets(1),
+    _sets(64),
+    Workload(
+        name="watch",
+        title=f"changes told to {WATCHERS:,} watchers",
+        words=("watch", "--listeners", str(WATCHERS), "--window", "10"),
+        unit="deliveries/s",
+    ),
+    Workload(
+        name="job",
+        title=f"jobs accepted and run, {JOBS_UNDER_WAY} under way",
+        words=("job", "--in-flight", str(JOBS_UNDER_WAY), "--payload", str(PAYLOAD_BYTES)),
+    ),
 )
-Running = Daemon | Broker
-Start = Callable[[int | None], Running]
-
-
-def systems() -> dict[str, tuple[str, Start]]:
-    """Returns what is compared and is here: name to protocol and start."""
-    found: dict[str, tuple[str, Start]] = {
-        "askrd, in memory": ("askr", partial(_daemon, keeps_state=False)),
-        "askrd, durable": ("askr", partial(_daemon, keeps_state=True)),
-    }
-    if (COMPILED / ".built").exists():
-        start = partial(_daemon, keeps_state=True, importing=COMPILED)
-        found["askrd compiled, durable"] = ("askr", start)
-    if shutil.which("redis-server"):
-        found["redis, appendfsync always"] = ("redis", partial(Broker, _redis_words))
-    return found
-
-
-def _daemon(core: int | None, *, keeps_state: bool, importing: Path | None = None) -> Daemon:
-    return Daemon(core=core, keeps_state=keeps_state, importing=importing)
-
-
-def _redis_words(folder: Path, port: int) -> list[str]:
-    words = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
-    return [*words, "--save", "", "--appendonly", "yes", "--appendfsync", "always"]
-
-
-@contextmanager
-def _started(start: Start, core: int | None) -> Iterator[Running]:
-    running = start(core)
-    try:
-        yield running
-    finally:
-        running.stop()
+OURS_ALONE = frozenset({"watch", "job"})
+"""Not driven on redis: its notifications of changes carry no value, and its jobs are made by clients."""
 
 
 def measure(
@@ -81,8 +64,8 @@ def measure(
     samples: dict[tuple[str, str], list[Sample]] = {}
     for _ in range(rounds):
         for name, (protocol, start) in compared.items():
-            with _started(start, cores.daemon) as running:
-                for workload in WORKLOADS:
+            with started(start, cores.daemon) as running:
+                for workload in _workloads_of(name):
                     words = [*workload.words, "--ms", str(measure_ms)]
                     words += ["--warm-up-ms", str(WARM_UP_MS), "--pid", str(running.pid)]
                     sample = generator.run(
@@ -92,10 +75,14 @@ def measure(
     return {
         name: [
             summarize(workload, "tcp", samples[name, workload.name], generator.language)
-            for workload in WORKLOADS
+            for workload in _workloads_of(name)
         ]
         for name in compared
     }
+
+
+def _workloads_of(name: str) -> list[Workload]:
+    return [one for one in WORKLOADS if name != REDIS or one.name not in OURS_ALONE]
 
 
 def syncs_per_second() -> float:
@@ -111,8 +98,8 @@ def syncs_per_second() -> float:
 
 def table(rows: dict[str, list[Row]]) -> str:
     """Returns the rows as text, each with its share of redis's."""
-    lines = [("", "workload", "sets/s", "min..max", "p50 us", "p99 us", "beside redis")]
-    theirs = {row.name: row.value for row in rows.get("redis, appendfsync always", [])}
+    lines = [("", "workload", "per second", "min..max", "p50 us", "p99 us", "beside redis")]
+    theirs = {row.name: row.value for row in rows.get(REDIS, [])}
     for name, of_system in rows.items():
         for row in of_system:
             if row.value is None:
@@ -149,13 +136,17 @@ def main(words: Sequence[str] | None = None) -> int:
     measure_ms = MEASURE_MS_QUICK if arguments.quick else MEASURE_MS
     rounds = 1 if arguments.quick else ROUNDS
     rows = measure(generator, cores, rounds=rounds, measure_ms=measure_ms)
+    keys = starts.KEYS_QUICK if arguments.quick else starts.KEYS
+    begun = starts.measure(cores.daemon, keys=keys)
     if arguments.json:
         figures = {name: [asdict(row) for row in found] for name, found in rows.items()}
-        print(json.dumps({"machine": machine, "syncs_per_second": syncs, "systems": figures}))
+        found = {"machine": machine, "syncs_per_second": syncs, "systems": figures}
+        print(json.dumps({**found, "starts": [start.facts() for start in begun]}))
     else:
         print(f"{describe_ours()}; this disk syncs {syncs:,.0f} small writes a second\n")
-        print(table(rows))
-        if "redis, appendfsync always" not in rows:
+        print(table(rows) + "\n")
+        print(layout([starts.HEADINGS, *(start.row() for start in begun)], left={0}))
+        if REDIS not in rows:
             print("\nredis-server is not here: apt install redis-server")
     return 1 if any(row.error for found in rows.values() for row in found) else 0
 

@@ -119,6 +119,16 @@ def test_show_prints_toml_that_sets_the_same_values() -> None:
     }
 
 
+def test_show_has_the_logs_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "askrd.toml"
+    file.write_text('[[logs]]\nname = "orders"\npatterns = ["orders.**"]\n')
+    shown = tomllib.loads(askrd("config", "show", "--config", str(file)).stdout)
+    (log,) = shown["logs"]
+    assert (log["name"], log["count"]) == ("orders", 100_000)
+    as_json = json.loads(askrd("config", "show", "--json", "--config", str(file)).stdout)
+    assert as_json["config"]["logs"] == [log]
+
+
 def test_show_without_origin_has_no_comments() -> None:
     assert "#" not in askrd("config", "show").stdout
 

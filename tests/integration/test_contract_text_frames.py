@@ -246,15 +246,15 @@ def test_state_is_read_and_written_in_text(peers: Peers) -> None:
 @pytest.mark.parametrize(
     "frame",
     [
-        {"k": "sub", "pattern": "X", "group": "g"},
-        {"k": "sub", "pattern": "X", "since": 1},
-        {"k": "emit", "event": "X", "retain": True},
+        {"k": "sub", "pattern": "X", "retain": True},
+        {"k": "sub", "pattern": "X", "group": "g", "since": 1},
+        {"k": "emit", "event": "X", "group": "g"},
         {"k": "emit", "event": "X", "ephemeral": True},
         {"k": "watch", "prefix": "a", "retain": True},
         {"k": "provide", "service": "s", "replaces": "abcdef"},
     ],
     ids=str,
 )
-def test_an_option_that_is_not_built_is_refused_in_text_too(frame: dict[str, object]) -> None:
+def test_an_option_that_means_nothing_there_is_refused_in_text_too(frame: dict[str, object]) -> None:
     with DaemonProcess() as daemon, TextPeer(daemon.unix_url) as peer:
         assert peer.ask(id=1, **frame).get("code") == "bad_request"

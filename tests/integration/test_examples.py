@@ -68,6 +68,22 @@ def test_time_client_without_a_daemon_says_so_in_one_sentence(tmp_path: Path) ->
     )
 
 
-@pytest.mark.parametrize("name", ["time_agent.py", "time_client.py"])
+@pytest.mark.parametrize("name", ["time_agent.py", "time_client.py", "job_worker.py"])
 def test_example_is_short(name: str) -> None:
     assert len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) <= LINES_MAX
+
+
+def test_job_worker_carries_out_what_was_sent_before_it_came_back(askr_daemon) -> None:
+    script = EXAMPLES / "job_worker.py"
+    with Client(askr_daemon.unix_url) as client:
+        with AgentProcess(script, askr_daemon.environ()) as worker:
+            worker.wait_until_it_says("connected to")
+            job = client.send("resizer.resize", {"name": "flaky", "width": 7})
+            done = client.jobs.wait(job, timeout=20)
+            assert done.result() == "flaky is 7 wide, at attempt 2"
+            assert worker.end() == 0
+        waits = client.send("resizer.resize", {"name": "late"})
+        with AgentProcess(script, askr_daemon.environ()) as worker:
+            done = client.jobs.wait(waits, timeout=20)
+            assert done.result() == "late is 100 wide, at attempt 1"
+            assert worker.end() == 0

@@ -6,14 +6,17 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from askrd.testing.daemon_process import DaemonProcess
-from tests.integration.text_peer import TextPeer, TextService
-from tests.integration.writers import everything
+from tests.integration.text_peer import PATIENCE_S, Frame, TextPeer, TextService
+from tests.integration.work_load import LOG, everything_in_the_log, of_daemon
+from tests.integration.writers import everything, wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.faults]
 
@@ -69,6 +72,53 @@ def check_that_the_rest_goes_on(url: str) -> None:
             assert peer.hear_kind("event")["d"] == 8
 
 
+class Work:
+    """A queue, a log and a retained event at a daemon, and what they hold over a crash.
+
+    Every piece of work is named, so that it can be told which of them are there.
+    """
+
+    QUEUE: ClassVar[dict[str, object]] = {"commands": [{"name": "run", "queue": True}]}
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def prepare(self) -> None:
+        with TextService(self._url, "worker", {"run": lambda _: {"d": 0}}, **self.QUEUE):
+            with TextPeer(self._url) as peer:
+                of_daemon(peer, "logs.create", **LOG)
+
+    def give(self, name: str) -> list[Frame]:
+        """Gives a job, emits an event for the log, and one that is retained; returns the answers."""
+        with TextPeer(self._url) as peer:
+            return [
+                peer.ask(k="call", id=1, to="worker.run", d=name),
+                peer.ask(k="emit", id=2, event="NEWS.local", d=name),
+                peer.ask(k="emit", id=3, event="LAST", d=name, retain=True),
+            ]
+
+    def check_refused(self, name: str, part: str) -> None:
+        for told in self.give(name):
+            seen = told["k"], told["code"], told["retryable"]
+            assert seen == ("fail", "storage_unavailable", True)
+            assert part in told["message"]
+
+    def check_taken(self, name: str) -> None:
+        assert [told["k"] for told in self.give(name)] == ["reply", "emitted", "emitted"]
+
+    def check_holds(self, *names: str) -> None:
+        """Checks that there is the work of these names, the last one retained, and no other."""
+        with TextPeer(self._url) as peer:
+            rows: Any = of_daemon(peer, "jobs.list")
+            given = [of_daemon(peer, "jobs.show", id=row["id"]) for row in reversed(rows)]
+            assert [row["request"] for row in given] == list(names)
+            log: Any = of_daemon(peer, "logs.show", name="news")
+            assert log["events"] == len(names)
+            assert peer.ask(k="sub", id=2, pattern="LAST")["k"] == "subbed"
+            assert peer.hear_kind("event")["d"] == names[-1]
+        assert tuple(everything_in_the_log(self._url, len(names)).values()) == names
+
+
 def check_integrity(data: Path) -> None:
     connection = sqlite3.connect(data / "askr.db")
     assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -111,6 +161,60 @@ def test_a_failing_disk_refuses_writes_alone_and_recovers_by_itself(
     with disk.daemon() as daemon:
         assert everything(daemon.unix_url) == {"k": "after", "large": LARGE}
     check_integrity(disk.data)
+
+
+@needs_compiler
+@pytest.mark.parametrize(("what", "number", "part"), FAULTS)
+def test_a_failing_disk_refuses_jobs_logged_and_retained_events_and_none_of_them_comes_back(
+    tmp_path: Path, library: Path, what: str, number: int, part: str
+) -> None:
+    disk = Disk(tmp_path, library)
+    with disk.daemon() as daemon:
+        work = Work(daemon.unix_url)
+        work.prepare()
+        work.check_taken("before")
+        disk.fail(what, number)
+        work.check_refused("refused", part)
+        check_that_the_rest_goes_on(daemon.unix_url)
+        work.check_refused("refused again", part)
+        disk.work()
+        work.check_taken("after")
+        work.check_holds("before", "after")
+        daemon.kill()
+    with disk.daemon() as daemon:
+        Work(daemon.unix_url).check_holds("before", "after")
+    check_integrity(disk.data)
+
+
+@needs_compiler
+def test_a_job_that_ends_while_the_disk_fails_is_done_once_the_disk_works(
+    tmp_path: Path, library: Path
+) -> None:
+    """Its end is known in memory, and is written with the next record."""
+    disk, ran = Disk(tmp_path, library), threading.Event()
+
+    def run(_: Frame) -> Frame:
+        disk.fail("sync", errno.EIO)
+        ran.set()
+        return {"d": "done"}
+
+    with disk.daemon() as daemon:
+        with TextService(daemon.unix_url, "worker", {"run": run}, **Work.QUEUE):
+            with TextPeer(daemon.unix_url) as peer:
+                job = peer.ask(k="call", id=1, to="worker.run", d=1)["d"]["job"]
+                assert ran.wait(PATIENCE_S)
+                wait_until(lambda: _state(peer, job) == "done")
+                disk.work()
+                told = peer.ask(k="emit", id=2, event="LAST", d=1, retain=True)
+                assert told["k"] == "emitted"
+        daemon.kill()
+    with disk.daemon() as daemon, TextPeer(daemon.unix_url) as peer:
+        assert _state(peer, job) == "done"
+
+
+def _state(peer: TextPeer, job: str) -> str:
+    row: Any = of_daemon(peer, "jobs.show", id=job)
+    return str(row["state"])
 
 
 @needs_compiler
@@ -187,6 +291,27 @@ def test_a_full_disk_refuses_writes_alone_and_recovers_by_itself(tmp_path: Path)
             daemon.kill()
         with DaemonProcess("--data", str(data)) as daemon:
             assert everything(daemon.unix_url) == {"k": "before", "large": LARGE}
+        check_integrity(data)
+
+
+@needs_root
+def test_a_full_disk_refuses_jobs_logged_and_retained_events_until_there_is_room(
+    tmp_path: Path,
+) -> None:
+    with small_disk(tmp_path / "disk") as data:
+        with DaemonProcess("--data", str(data)) as daemon:
+            work = Work(daemon.unix_url)
+            work.prepare()
+            work.check_taken("before")
+            fill(data / "ballast")
+            large = f"refused {LARGE}"
+            work.check_refused(large, "disk is full")
+            check_that_the_rest_goes_on(daemon.unix_url)
+            (data / "ballast").unlink()
+            work.check_taken("after")
+            daemon.kill()
+        with DaemonProcess("--data", str(data)) as daemon:
+            Work(daemon.unix_url).check_holds("before", "after")
         check_integrity(data)
 
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from askrd.core import eligibility, gate, surveys, waiting
 from askrd.core.course import NO_OPTIONS
 from askrd.core.destinations import read_address
+from askrd.core.groups import Member
+from askrd.core.instants import NEVER_US
 from askrd.core.outbox import BulkLane, EventLane, UrgentLane
 from askrd.core.router import Router
 from askrd.core.services import Hoping, Instance, Nowhere, Parked, Service
 from askrd.core.session import Entry, Phase, Session
-from askrd.core.wheel import NEVER_US, SLOT_BITS
+from askrd.core.wheel import SLOT_BITS
 from askrd.core.workspace import Workspace
 from askrd.wire.bodies import CallOptions, load
 from askrd.wire.errors import AskrError
@@ -34,6 +36,7 @@ class Heard:
 
     seq: int
     subject: str
+    time_us: int = 0
 
 
 @dataclass
@@ -63,6 +66,7 @@ class Book:
         refused_later: commands that failed after they were accepted, as their instances say.
         refused_surely: those of which the daemon read it. failed_later: how often the event of that
             was heard.
+        grouped: events that a member of a group got: workspace, pattern, group, seq.
         judged: how often `$askr.why` was compared with what happened.
         closed: close codes by connection.
         outcomes: how often requests ended how.
@@ -82,6 +86,7 @@ class Book:
     refused_later: set[tuple[str, str]] = field(default_factory=set)
     refused_surely: set[tuple[str, str]] = field(default_factory=set)
     failed_later: Counter[tuple[str, str]] = field(default_factory=Counter)
+    grouped: set[tuple[str, str, str, int]] = field(default_factory=set)
     judged: int = 0
     closed: dict[int, int] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -126,7 +131,35 @@ def _check_session(router: Router, session: Session) -> None:
         _check_asking(router, session, id_, entry)
     for rid, entry in session.asked.items():
         _check_asked(session, rid, entry)
+    _check_collections(router, session)
     _check_outbox(router, session)
+
+
+def _check_collections(router: Router, session: Session) -> None:
+    is_open = session.phase is Phase.OPEN
+    for id_, collection in session.collections.items():
+        assert collection.emitter is session
+        assert id_ in session.taken
+        is_late = collection.deadline_us + LATE_US < router.board.now_us
+        assert not is_open or not is_late, "answers are waited for too long"
+        assert collection.waits_for, "answers are waited for of nobody"
+        for listener, given in collection.waits_for:
+            assert listener is session or listener.answering[given] is collection
+    for id_, collection in session.answering.items():
+        assert (session, id_) in collection.waits_for, "an answer is wanted by nobody"
+        assert collection.emitter.collections, "an answer to nothing"
+
+
+def _check_groups(workspace: Workspace) -> None:
+    found = [
+        hearing
+        for session in workspace.sessions.values()
+        for hearing in session.hearings.values()
+        if isinstance(hearing, Member)
+    ]
+    members = [each for group in workspace.groups.values() for each in group.instances.values()]
+    assert set(found) == set(members), "a group has other members than those who listen"
+    assert all(group.instances for group in workspace.groups.values()), "a group of nobody"
 
 
 def _check_asking(router: Router, session: Session, id_: int, entry: Entry) -> None:
@@ -275,6 +308,7 @@ def _check_workspace(router: Router, workspace: Workspace) -> None:
             rests_until_us = instance.ejected_until_us or NEVER_US
             is_over = rests_until_us + LATE_US < router.board.now_us
             assert not is_over or instance.session.phase is not Phase.OPEN, "it rests for too long"
+    _check_groups(workspace)
     _check_surveys(workspace)
     _check_kept(workspace)
     for (session, id_), hope in workspace.destinations.hoping.items():

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.simulation.bounds import small_bounds
 from tests.simulation.small import Small
-from tests.simulation.world import small_bounds
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from askrd.wire.bodies import EntryOptions, Gap, Synced, load
+from askrd.wire.bodies import EntryOptions, EventOptions, Gap, Synced, dump, load
 from askrd.wire.frames import FLAG_KEPT, STAMP_TIME, Frame, Kind
 from askrd.wire.names import pattern_matches, prefix_matches
 from tests.simulation.checks import Changed, Heard
@@ -42,7 +42,8 @@ class Listener(Peer):
             if self.session.subscriptions.get(id_) == pattern:
                 self.terms[id_] = (pattern, self.seq, None)
 
-        id_ = self.ask(Kind.SUB, pattern, arrived=arrived)
+        plainly = dump({"retained": False})
+        id_ = self.ask(Kind.SUB, pattern, options=plainly, arrived=arrived)
 
     def unsub(self, id_: int) -> None:
         """Ends a subscription."""
@@ -64,6 +65,9 @@ class Listener(Peer):
         self.events.append(frame.id)
         (time_us,) = STAMP_TIME.unpack_from(frame.stamp)
         assert time_us > 0
+        answer = load(EventOptions, frame.options or b"{}", "options").answer
+        if answer:
+            self.say(Frame(kind=Kind.ANSWER, id=answer))
         body = said(frame)
         if isinstance(body, dict) and "n" in body:
             publisher = body["p"]
@@ -145,7 +149,9 @@ class Auditor(Listener):
         if self.last_seq:
             assert frame.id == self.last_seq + 1, "the auditor missed an event"
         super().on_event(frame)
-        self.world.book.events[self.workspace].append(Heard(frame.id, frame.name.decode()))
+        (time_us,) = STAMP_TIME.unpack_from(frame.stamp)
+        heard = Heard(frame.id, frame.name.decode(), time_us)
+        self.world.book.events[self.workspace].append(heard)
         if frame.name == b"$askr.command.failed":
             news = said(frame)
             if "t" in news["error"]["details"]:
@@ -164,6 +170,9 @@ class Auditor(Listener):
         raise AssertionError("the auditor is never late")
 
     def wipe(self) -> None:
-        """Deletes some entries."""
+        """Deletes some entries, and has no subject retain an event any more."""
         for key in list(self.view)[:8]:
             self.ask(Kind.DEL, key)
+        for event in self.session.in_open_workspace.retained.matching("**"):
+            name = event.subject.decode()
+            self.ask(Kind.EMIT, name, options=dump({"retain": True}))

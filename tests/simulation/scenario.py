@@ -6,13 +6,15 @@ from typing import Any
 
 from askrd.core.session import Phase
 from askrd.wire.frames import Frame, Kind
+from tests.simulation.bounds import small_bounds
 from tests.simulation.checks import check_nothing_left, check_tables
 from tests.simulation.clients import Client, Reader, Spoiler
 from tests.simulation.listeners import Auditor
 from tests.simulation.peers import Peer
+from tests.simulation.sharers import Sharer
 from tests.simulation.vandals import Vandal
 from tests.simulation.workers import Overrunner, Worker
-from tests.simulation.world import World, small_bounds
+from tests.simulation.world import World
 
 SECOND = 1_000_000
 BUSY_US = 4 * SECOND
@@ -22,6 +24,7 @@ FORGET_US = 660 * SECOND
 """Longer than services that left are remembered."""
 KINDS: tuple[type[Peer], ...] = (
     Worker, Worker, Worker, Worker, Overrunner, Client, Client, Spoiler, Reader, Reader, Vandal,
+    Sharer, Sharer, Sharer,
 )  # fmt: skip
 
 

@@ -4,11 +4,11 @@ import pytest
 
 from askrd.wire.codec import encode
 from askrd.wire.frames import Coding, Frame, Kind
+from tests.simulation.bounds import small_bounds
 from tests.simulation.listeners import Listener
 from tests.simulation.network import Connection
 from tests.simulation.peers import Peer
 from tests.simulation.small import SECOND, Silent, Small, fail_codes
-from tests.simulation.world import small_bounds
 
 pytestmark = pytest.mark.simulation
 

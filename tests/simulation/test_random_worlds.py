@@ -67,8 +67,10 @@ def test_the_worlds_together_see_everything_happen(worlds: list[World]) -> None:
         "storage_unavailable", "payload_too_large", "busy", "forbidden", "draining", "limit_exceeded",
         "handler_error", "mode none", "mode ack", "mode value", "mode stream", "row", "summary", "item",
         "uploaded", "upload whole", "kept", "looked back", "resumed", "not resumed",
+        "answer", "collected", "kept event", "gap of what was", "gone",
     }  # fmt: skip
     assert sum(world.router.board.totals.dropped for world in worlds) > 0
+    assert sum(len(world.book.grouped) for world in worlds) > 200
 
 
 def test_the_worlds_together_see_every_rule_of_commands(worlds: list[World]) -> None:

@@ -7,33 +7,19 @@ same seed gives the same bytes, whatever machine it runs on.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from hashlib import blake2b
 from heapq import heappop, heappush
 
-from askrd.core import (
-    commands,
-    ejection,
-    eligibility,
-    flow,
-    gate,
-    links,
-    router,
-    routes,
-    surveys,
-    waiting,
-    watches,
-    why,
-)
-from askrd.core.effects import Close, Effect, Note, Persist, Rebind, Say
+from askrd.core import why
+from askrd.core.effects import Close, Durable, Effect, Note, Persist, Rebind, Record, Say
+from askrd.core.instants import NEVER_US
 from askrd.core.router import Router
 from askrd.core.session import Phase, Session
 from askrd.core.state import Entry
 from askrd.core.switchboard import Daemon
-from askrd.core.wheel import NEVER_US
 from askrd.wire.limits import Limits
-from askrd.wire.tail import Tail
+from tests.simulation.bounds import SMALL
 from tests.simulation.checks import Book, check_tables
 from tests.simulation.dispatches import Ledger
 from tests.simulation.network import Connection
@@ -44,59 +30,6 @@ START_US = 7_000_000_000
 WALL_OFFSET_US = 1_700_000_000_000_000
 LOOKS_EVERY = 24
 """Events after which the tables are looked through."""
-SMALL = Limits(
-    handshake_timeout_ms=900,
-    payload_bytes_max=2_000,
-    subscriptions_max=6,
-    commands_in_flight_max=8,
-    outbox_bytes_max=14_000,
-    outbox_frames_max=50,
-    heartbeat_after_ms=1_000,
-    unresponsive_after_ms=2_000,
-    gone_after_ms=6_000,
-    command_timeout_ms=3_000,
-    stream_idle_ms=600,
-    resume_terminal_ms=1_500,
-    resume_service_ms=900,
-)
-"""Bounds so low that a small world runs into every one of them."""
-
-
-GIB = 2**30
-LOWERED = (
-    (waiting, "WAITING_COMMANDS_MAX", 6),
-    (waiting, "WAITING_BYTES_MAX", 2_500),
-    (commands, "ASKED_MAX", 5),
-    (router, "ASKED_MAX", 5),
-    (routes, "ASKED_MAX", 5),
-    (eligibility, "ASKED_MAX", 5),
-    (flow, "STREAM_ITEMS", 3),
-    (flow, "STREAM_BYTES", 900),
-    (ejection, "FAILURES_MAX", 3),
-    (ejection, "EJECTION_MS", 400),
-    (surveys, "SURVEY_MEMBERS_MAX", 5),
-    (watches, "WATCHES_MAX", 3),
-    (gate, "GATED_MAX", 12),
-    (Tail.__init__, "__defaults__", (0, 6_000)),
-)
-"""Bounds that no daemon configures, and what they are in a small world."""
-
-
-@contextmanager
-def small_bounds(*, is_cut: bool = False) -> Iterator[None]:
-    """Lowers the bounds that no daemon configures.
-
-    In a world that ``is_cut`` nobody is told in between what has arrived: it depends on the cuts.
-    """
-    lowered = [*LOWERED, (links, "CONFIRM_BYTES", GIB if is_cut else 1_500)]
-    usual = [(module, name, getattr(module, name)) for module, name, _ in lowered]
-    for module, name, value in lowered:
-        setattr(module, name, value)
-    try:
-        yield
-    finally:
-        for module, name, value in usual:
-            setattr(module, name, value)
 
 
 class World:
@@ -155,6 +88,7 @@ class World:
         self._store_free_us = START_US
         self._store_epoch = 0
         self._stored: dict[tuple[str, str], Entry] = {}
+        self._rows: dict[tuple[str, str, str], bytes] = {}
         self._digest = blake2b()
         daemon = Daemon(id="d", epoch="e", version="0", build="simulated", workspace="askr")
         self.router = Router(
@@ -166,6 +100,11 @@ class World:
         )
         self.inputs = 0
         self.ledger = self.router.board.recent = Ledger(self)
+
+    @property
+    def wall_us(self) -> int:
+        """Unix microseconds, as the router has them."""
+        return self.now_us + WALL_OFFSET_US
 
     # ── time ──────────────────────────────────────────────────────────────────────────────
 
@@ -274,7 +213,7 @@ class World:
             self.later(max(0, due_us - self.now_us) + late_us, lambda: self._tick(due_us))
 
     def _carry_out(self) -> None:
-        changes: list[Persist] = []
+        changes: list[Durable] = []
         while self.router.effects:
             effects = self.router.effects.copy()
             self.router.effects.clear()
@@ -283,9 +222,9 @@ class World:
         if changes:
             self._store(changes)
 
-    def _do(self, effect: Effect, changes: list[Persist]) -> None:
+    def _do(self, effect: Effect, changes: list[Durable]) -> None:
         match effect:
-            case Persist():
+            case Persist() | Record():
                 changes.append(effect)
             case Close():
                 self._close(effect)
@@ -360,15 +299,27 @@ class World:
             for key, entry in workspace.state.entries.items()
             if not entry.owner
         }
+        retained_now = {
+            (workspace.name, "retained", event.subject.decode()): event.whole
+            for workspace in self.router.board.workspaces.values()
+            for event in workspace.retained.matching("**")
+        }
         if self.router.board.gate.is_settled:
             assert seen == self._stored, "what is seen is not what is kept"
+            kept = {row: value for row, value in self._rows.items() if row[1] == "retained"}
+            assert retained_now == kept, "what is retained is not what is kept"
 
-    def _keep(self, change: Persist) -> None:
+    def _keep(self, change: Durable) -> None:
+        if isinstance(change, Record):
+            self._rows.pop((change.workspace, change.shelf, change.key), None)
+            if change.value is not None:
+                self._rows[change.workspace, change.shelf, change.key] = change.value
+            return
         self._stored.pop((change.workspace, change.key), None)
         if change.entry is not None:
             self._stored[change.workspace, change.key] = change.entry
 
-    def _store(self, changes: list[Persist]) -> None:
+    def _store(self, changes: list[Durable]) -> None:
         """Commits in order, some time later; now and then nothing that waits can be written."""
         start_us = max(self.now_us, self._store_free_us)
         self._store_free_us = start_us + self.chance.randint(0, 30_000)

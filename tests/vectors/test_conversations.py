@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from askrd.core.effects import Persist, Record
 from askrd.core.router import Router
 from askrd.core.session import Session
 from askrd.core.switchboard import Daemon
@@ -32,6 +33,10 @@ class TextPeer:
 
     def say(self, members: dict[str, Any]) -> None:
         self.router.feed(self.session, decode_text(json.dumps(members).encode()), 2)
+        tickets = [e.ticket for e in self.router.effects if isinstance(e, Record | Persist)]
+        self.router.effects.clear()
+        if tickets:
+            self.router.committed(tickets[-1], 2)
 
     def listen(self) -> None:
         data = b"".join(bytes(piece) for piece in self.session.outbox.take())

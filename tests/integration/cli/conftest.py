@@ -1,11 +1,13 @@
 """A daemon and a service for the tests that drive `askr` as a script would."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from askrd.testing.daemon_process import DaemonProcess
+from tests.integration.agent_process import AgentProcess
 from tests.integration.cli.program import Askr
 from tests.integration.text_peer import Frame, TextService
 
@@ -47,3 +49,13 @@ def service(daemon: DaemonProcess) -> Iterator[TextService]:
     }
     with TextService(daemon.unix_url, "lab", commands) as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def mail(daemon: DaemonProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AgentProcess]:
+    """The service `mail` in a process: queued commands, and a listener that answers."""
+    script = Path(__file__).with_name("queue_agent.py")
+    with AgentProcess(script, os.environ | {"ASKR_URL": daemon.unix_url}) as process:
+        askr = Askr(tmp_path_factory.mktemp("home"), daemon.unix_url)
+        assert askr("send", "mail.post", "--wait", "20s").code == 0
+        yield process

@@ -91,6 +91,7 @@ class Askr:
     """The program in a home directory of its own.
 
     Attributes:
+        url: where the daemon is; empty = the program finds out.
         environ: what its environment is, to be changed by a test.
         cwd: the directory it runs in.
     """
@@ -102,6 +103,7 @@ class Askr:
             "XDG_RUNTIME_DIR": str(home / "run"),
             "PYTHONPATH": str(Path(__file__).resolve().parents[3]),
         }
+        self.url = url or ""
         if url is not None:
             self.environ["ASKR_URL"] = url
         self.cwd = home

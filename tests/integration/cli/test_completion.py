@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.agent_process import AgentProcess
 from tests.integration.cli.program import Askr
 from tests.integration.text_peer import TextService
 
@@ -125,3 +126,11 @@ def test_a_run_keeps_the_names_and_tab_needs_no_daemon(askr: Askr) -> None:
 def test_tab_without_a_daemon_is_silent(tmp_path: Path) -> None:
     told = Askr(tmp_path, "ws://127.0.0.1:1")("__complete", "--", "send", "")
     assert (told.code, told.out, told.err) == (0, "", "")
+
+
+def test_logs_and_jobs_that_are_there_are_offered(askr: Askr, mail: AgentProcess) -> None:
+    assert askr("logs", "create", "offered", "offered.**").code == 0
+    job = askr("send", "mail.post").json["job"]
+    assert "offered\toffered.**\n" in askr("__complete", "--", "listen", "--log", "").out
+    assert "offered\t" in askr("__complete", "--", "logs", "show", "off").out
+    assert f"{job}\tmail.post " in askr("__complete", "--", "jobs", "wait", "").out

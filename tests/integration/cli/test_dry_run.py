@@ -19,7 +19,7 @@ SHOWN: dict[tuple[str, ...], dict[str, object]] = {
         "k": "call", "id": 1, "to": "a.b", "reply": "stream", "upload": "items",
     },
     ("emit", "X", "n:=1"): {"k": "emit", "id": 1, "event": "X", "d": {"n": 1}},
-    ("listen", "X.*"): {"k": "sub", "id": 1, "pattern": "X.*"},
+    ("listen", "X.*"): {"k": "sub", "id": 1, "pattern": "X.*", "retained": False},
     ("state", "get", "a/b"): {"k": "get", "id": 1, "key": "a/b"},
     ("state", "set", "a/b", "1", "--if-rev", "0"): {
         "k": "put", "id": 1, "key": "a/b", "d": 1, "if_rev": 0,

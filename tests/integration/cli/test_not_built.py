@@ -12,16 +12,14 @@ from tests.integration.cli.program import Askr
 pytestmark = pytest.mark.integration
 
 FLAGS = {
-    "emit X": ("--retain", "--collect", "--udp"),
-    "listen X --timeout 50ms": (
-        "--since 1m", "--retained", "--group g", "--log l", "--consumer c", "--ack",
-    ),
+    "emit X": ("--udp",),
+    "listen X --timeout 50ms": ("--udp",),
     "ping": ("--context c", "--key-file f"),
-}  # fmt: skip
+}
 LINES = [f"{line} {flag}" for line, flags in FLAGS.items() for flag in flags]
 VERBS = (
     "map", "tap", "history", "record", "replay",
-    "swap lab", "jobs", "logs", "bench send", "doctor", "key", "context", "workspace", "acl", "auth",
+    "swap lab", "bench send", "doctor", "key", "context", "workspace", "acl", "auth",
     "invite", "join", "attach node-askr://x --as y", "detach y",
 )  # fmt: skip
 DAEMON = ("serve --tls f", "config set workspace x")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from askrd.testing.daemon_process import DaemonProcess
-from tests.integration.cli.program import Askr
+from tests.integration.cli.program import Askr, Ended
 
-pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("service")]
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("service", "mail")]
 
 # A line for each verb that ends by itself and succeeds.
 LINES = {
@@ -29,6 +29,19 @@ LINES = {
     "state ls": ("state", "ls", "rules"),
     "state watch": ("state", "watch", "rules", "--initial", "--timeout", "50ms"),
     "state rm": ("state", "rm", "rules/b"),
+    "logs list": ("logs", "list"),
+    "logs create": ("logs", "create", "rules", "rules.**"),
+    "logs show": ("logs", "show", "A-LOG"),
+    "logs consumers": ("logs", "consumers", "A-LOG"),
+    "logs purge": ("logs", "purge", "A-LOG"),
+    "logs rm": ("logs", "rm", "A-LOG"),
+    "jobs list": ("jobs", "list"),
+    "jobs show": ("jobs", "show", "A-DONE-JOB"),
+    "jobs wait": ("jobs", "wait", "A-DONE-JOB"),
+    "jobs retry": ("jobs", "retry", "A-FAILED-JOB"),
+    "jobs cancel": ("jobs", "cancel", "A-RUNNING-JOB"),
+    "jobs purge": ("jobs", "purge", "--state", "dead"),
+    "jobs queues": ("jobs", "queues"),
     "services": ("services",),
     "describe": ("describe", "lab"),
     "why": ("why", "lab.echo"),
@@ -46,6 +59,40 @@ LINES = {
 SLOW = {"demo": ("demo",)}
 UNTIL_STOPPED = {"expose": ("expose", "succeed", "true")}
 SILENT = {"listen", "on"}
+
+
+JOBS = {"A-DONE-JOB": "mail.post", "A-FAILED-JOB": "mail.refuse", "A-RUNNING-JOB": "mail.hang"}
+
+
+class Prepared(Askr):
+    """The program, for lines in which A-LOG or A-DONE-JOB stands for one that is made for it."""
+
+    def __call__(self, *words: str, stdin: bytes | None = None) -> Ended:
+        return super().__call__(*[self._made(word) for word in words], stdin=stdin)
+
+    def _made(self, word: str) -> str:
+        if word == "A-LOG":
+            self._prepare("logs", "create", "made", "made.**")
+            return "made"
+        if word not in JOBS:
+            return word
+        job: str = self._prepare("send", JOBS[word]).json["job"]
+        if word != "A-RUNNING-JOB":
+            self._prepare("jobs", "wait", job)
+        return job
+
+    def _prepare(self, *words: str) -> Ended:
+        url, self.environ["ASKR_URL"] = self.environ["ASKR_URL"], self.url
+        try:
+            return super().__call__(*words)
+        finally:
+            self.environ["ASKR_URL"] = url
+
+
+@pytest.fixture
+def askr(daemon: DaemonProcess, tmp_path: Path) -> Askr:
+    """Runs `askr` against the daemon, in a home of its own."""
+    return Prepared(tmp_path, daemon.unix_url)
 
 
 @pytest.fixture(autouse=True)
@@ -158,6 +205,12 @@ def test_a_full_disk_is_told(askr: Askr) -> None:
         ("send", "lab.echo", "1", "--tell"),
         ("send", "lab@*.echo", "1"),
         ("emit", "X"),
+        ("emit", "X", "1", "--retain"),
+        ("emit", "X", "--collect"),
+        ("listen", "X", "--timeout", "50ms"),
+        ("logs", "list"),
+        ("jobs", "list"),
+        ("jobs", "queues"),
     ],
 )
 def test_start_up_imports_no_heavy_machinery(askr: Askr, words: tuple[str, ...]) -> None:

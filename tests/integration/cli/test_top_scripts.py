@@ -17,7 +17,7 @@ MEMBERS = {"daemon", "totals", "commands", "events", "peers", "queues"}
 def test_one_snapshot_has_the_daemons_counters(askr: Askr, service: TextService) -> None:
     assert askr("send", "lab.echo", "1").code == 0
     snapshot = askr("top", "--once", "--json").json
-    assert set(snapshot) == MEMBERS
+    assert set(snapshot) >= MEMBERS
     counted = next(row for row in snapshot["commands"] if row["name"] == "lab.echo")
     assert counted["calls"] >= 1
     assert {"top", "lab"} <= {row["name"] for row in snapshot["peers"]}
@@ -36,7 +36,7 @@ def test_json_alone_is_one_line_per_look_until_it_is_stopped(askr: Askr) -> None
         looks = [json.loads(run.line()) for _ in range(3)]
         ended = run.stop(signal.SIGTERM)
     assert ended.code == 143
-    assert all(set(look) == MEMBERS for look in looks)
+    assert all(set(look) >= MEMBERS for look in looks)
     times = [look["daemon"]["uptime_ms"] for look in looks]
     assert times == sorted(times)
 

@@ -188,7 +188,7 @@ def test_an_agent_keeps_its_own_part(daemon: DaemonProcess) -> None:
     async def main() -> None:
         agent = Askr("keeper", url=daemon.unix_url)
         told: list[Any] = []
-        agent.own.on_change(lambda change: told.append((change.op, change.key)))
+        agent.state.on_change(lambda change: told.append((change.op, change.key)))
 
         @agent.command
         def visit() -> int:
@@ -197,7 +197,7 @@ def test_an_agent_keeps_its_own_part(daemon: DaemonProcess) -> None:
 
         async with agent, Client(daemon.unix_url) as client:
             assert [await client.send("keeper.visit") for _ in range(2)] == [2, 4]
-            await agent.own.set("mode", "on")
+            await agent.state.set("mode", "on")
             assert (await client.state.get("@keeper/mode")).value == "on"
             await until(lambda: told == [("set", "mode")])
 

@@ -39,7 +39,7 @@ def test_the_environment_gives_a_timeout() -> None:
             {"k": "call", "to": "a.b", "d": {"x": 1}, "headers": {"k": "v", "l": "a=b"}},
         ),
         (("emit", "X", "n:=1", "--count", "3"), {"k": "emit", "event": "X", "d": {"n": 1}}),
-        (("listen", "a.**"), {"k": "sub", "pattern": "a.**"}),
+        (("listen", "a.**"), {"k": "sub", "pattern": "a.**", "retained": False}),
         (("state", "get", "a/b"), {"k": "get", "key": "a/b"}),
         (
             ("state", "set", "a/b", "1", "--if-rev", "0"),
@@ -82,7 +82,7 @@ USAGE = {
     "no verb": (),
     "unknown verb": ("sedn",),
     "unknown flag": ("send", "x", "--foo"),
-    "later flag": ("emit", "X", "--retain"),
+    "later flag": ("emit", "X", "--udp"),
     "ways to answer": ("send", "x", "--tell", "--ack"),
     "stream of several": ("send", "a@*.x", "--stream"),
     "upload to several": ("send", "x", "--in", "f", "--all"),
@@ -212,3 +212,21 @@ def test_a_typo_gets_a_suggestion() -> None:
     assert said("sevices")[2] == (
         "askr: there is no verb 'sevices' in this version. Did you mean: services?  (askr help)\n"
     )
+
+
+@pytest.mark.parametrize("group", ["logs", "jobs"])
+@pytest.mark.parametrize("words", [(), ("--dry-run",), ("-w", "global", "--dry-run")])
+def test_a_group_alone_means_its_list(group: str, words: tuple[str, ...]) -> None:
+    _, out, _ = said(group, *words, *(() if words else ("--dry-run",)))
+    assert json.loads(out)["to"] == f"$askr.{group}.list"
+
+
+def test_a_wrong_word_after_a_group_is_told_with_the_nearest() -> None:
+    code, _, err = said("jobs", "retyr", "17")
+    assert code == 2
+    assert "Did you mean: retry?  (askr help jobs)" in err
+
+
+def test_a_group_says_what_it_means_alone() -> None:
+    assert "askr jobs alone is askr jobs list" in said("help", "jobs")[1]
+    assert "alone is" not in said("help", "state")[1]

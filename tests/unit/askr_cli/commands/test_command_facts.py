@@ -67,3 +67,21 @@ def test_facts_stand_in_one_column() -> None:
     lines = description({"target": "a.b", "timeout_ms": 5_000} | PLAIN | {"idempotent": True})
     assert "timeout    5 s" in lines
     assert "idempotent yes: it may be carried out twice" in lines
+
+
+def test_a_queue_is_told_with_its_jobs() -> None:
+    queue = {"queue": True, "attempts": 5, "backoff_ms": 1_000, "keep_ms": 86_400_000}
+    told = dict(command_facts(PLAIN | queue | {"jobs": {"queued": 3, "dead": 1, "done": 0}}))
+    assert told == {
+        "queued": "yes: askr send tells the id of a job, tried up to 5 times, "
+        "1 s apart, then longer, its result kept 1 d",
+        "jobs": "3 queued, 1 dead",
+    }
+
+
+def test_a_queue_of_every_instance_makes_a_job_of_each() -> None:
+    told = dict(command_facts(PLAIN | {"queue": True, "mode": "broadcast", "attempts": 1}))
+    assert told == {
+        "asks": "every instance, each with a job of its own",
+        "queued": "yes: askr send tells the id of a job, tried once",
+    }

@@ -8,9 +8,10 @@ import pytest
 from askr_cli.commands.event_lines import EventLines, field_of
 from askr_cli.exits import Usage
 from askr_cli.profile import Options
-from askr_cli.render import clock
-from askrd.sdk.values import Event
-from askrd.wire.frames import STAMP_TIME, Coding, Frame, Kind
+from askr_cli.render import clock, date_and_clock
+from askrd.sdk.receipts import Receipt, Told
+from askrd.sdk.values import Event, MarkedEvent
+from askrd.wire.frames import FLAG_KEPT, STAMP_TIME, Coding, Frame, Kind
 from tests.unit.askr_cli.terminals import KeptTerminal
 
 TS_MS = 1_763_680_001_004
@@ -94,3 +95,48 @@ def test_a_hostile_payload_is_harmless() -> None:
 def test_paths_lead_into_the_event_or_its_payload(path: str, found: object) -> None:
     whole = {"payload": {"a": [1, {"b": 5}]}, "seq": 3}
     assert field_of(whole, path) == found
+
+
+class Nowhere:
+    """Where receipts go that nobody sends."""
+
+    def ack(self, *_: object) -> None:
+        raise AssertionError
+
+    nak = answer = ask = tell = ack
+
+
+def told_again(**options: object) -> Event[object]:
+    stamp = STAMP_TIME.pack(TS_MS * 1000) + b"agent@k3Tz9a"
+    frame = Frame(
+        kind=Kind.EVENT, name=b"orders.paid", id=118, payload=b"7", coding=Coding.JSON,
+        stamp=stamp, flags=FLAG_KEPT,
+    )  # fmt: skip
+    return MarkedEvent(frame, Receipt(Told(**options), Nowhere(), Nowhere()))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"sub": 1}, "(earlier)"),
+        ({"sub": 1, "retained": True}, "(retained)"),
+        ({"sub": 1, "log_seq": 3}, "(log 3)"),
+        ({"sub": 1, "log_seq": 3, "delivery": 1}, "(log 3)"),
+        ({"sub": 1, "log_seq": 3, "delivery": 2}, "(log 3, delivery 2)"),
+    ],
+)
+def test_a_line_says_how_an_earlier_event_came_and_of_which_day(
+    options: dict[str, object], words: str
+) -> None:
+    when = f"{date_and_clock(TS_MS)}.{TS_MS % 1000:03d}"
+    assert printed(told_again(**options)) == f"{when} orders.paid  agent-k3Tz9a  7  {words}\n"
+
+
+def test_an_object_says_how_an_earlier_event_came() -> None:
+    plain = set(json.loads(printed(event(), json=True)))
+    assert set(json.loads(printed(told_again(sub=1), json=True))) == plain
+    retained = json.loads(printed(told_again(retained=True), json=True))
+    assert set(retained) - plain == {"retained"}
+    logged = json.loads(printed(told_again(log_seq=3, delivery=2), json=True))
+    assert (logged["log_seq"], logged["delivery"]) == (3, 2)
+    assert set(logged) - plain == {"log_seq", "delivery"}

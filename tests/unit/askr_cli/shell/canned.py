@@ -1,5 +1,7 @@
 """Live names as a daemon would give them, for the tests of this folder."""
 
+from dataclasses import replace
+
 from askr_cli.shell.live_names import LiveNames, live_names
 
 CRAWL = {
@@ -41,5 +43,7 @@ DESCRIPTIONS = {
 
 
 def names() -> LiveNames:
-    """Two services, three instances, four commands, two events, three keys."""
-    return live_names(SERVICES, DESCRIPTIONS, ["config/theme", "config/size", "top"])
+    """Two services, three instances, four commands, two events, three keys, a log, two jobs."""
+    known = live_names(SERVICES, DESCRIPTIONS, ["config/theme", "config/size", "top"])
+    logs = {"orders": "orders.**"}
+    return replace(known, logs=logs, jobs={"17": "mail.post dead", "9": "mail.post done"})

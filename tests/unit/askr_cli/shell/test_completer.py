@@ -45,6 +45,15 @@ def completed(text: str) -> str:
         ("listen FE", "listen FETCHED_TIME"),
         ("state get config/t", "state get config/theme"),
         ("state ls con", "state ls config"),
+        ("logs sh", "logs show"),
+        ("logs show o", "logs show orders"),
+        ("listen --log o", "listen --log orders"),
+        ("jobs re", "jobs retry"),
+        ("jobs wait 1", "jobs wait 17"),
+        ("jobs retry 17 9", "jobs retry 17 9"),
+        ("jobs --st", "jobs --state"),
+        ("jobs list --state de", "jobs list --state dead"),
+        ("jobs list agent.f", "jobs list agent.fetch"),
         ("describe ca", "describe cache"),
         ("help sta", "help state get"),
         ("ping; send cr", "ping; send crawl"),
@@ -60,6 +69,8 @@ def test_an_empty_line_offers_every_verb_and_a_group_only_its_own() -> None:
     assert offered("state ") == [
         "get", "set", "patch", "incr", "touch", "rm", "ls", "history", "watch", "export", "import",
     ]  # fmt: skip
+    assert offered("jobs ") == ["list", "show", "wait", "retry", "cancel", "purge", "queues"]
+    assert offered("jobs")[:2] == ["jobs list", "jobs show"]
     assert "shell" not in offered("")
 
 

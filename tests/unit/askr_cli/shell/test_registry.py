@@ -22,6 +22,12 @@ class Daemon:
         if target == "$askr.services":
             self.asked.append("services")
             return self.services
+        if target == "$askr.logs.list":
+            self.asked.append("logs")
+            return [{"name": "orders", "patterns": ["orders.**"]}]
+        if target == "$askr.jobs.list":
+            self.asked.append("jobs")
+            return [{"id": "17", "target": "mail.post", "state": "dead"}]
         self.asked.append(payload["target"])
         return DESCRIPTIONS.get(payload["target"], {})
 
@@ -68,3 +74,15 @@ def test_old_names_stay_while_the_daemon_is_away() -> None:
     daemon.away = True
     daemon.now_s += FRESH_S
     assert "agent.crawl" in registry.fresh_names(with_keys=True).commands
+
+
+def test_logs_and_jobs_are_asked_for_when_they_are_wanted() -> None:
+    daemon = Daemon()
+    registry = Registry(daemon, daemon.keys, daemon.clock)
+    assert registry.fresh_names().logs == {}
+    names = registry.fresh_names(with_kept=True)
+    assert names.logs == {"orders": "orders.**"}
+    assert names.jobs == {"17": "mail.post dead"}
+    daemon.now_s += FRESH_S
+    assert registry.fresh_names().jobs == {"17": "mail.post dead"}
+    assert daemon.asked.count("jobs") == 1

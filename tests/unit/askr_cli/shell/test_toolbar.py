@@ -11,7 +11,7 @@ from tests.unit.askr_cli.shell.canned import names
     [
         ("", IDLE),
         ("s", "send  "),
-        ("lis", "listen PATTERN..."),
+        ("lis", "listen [PATTERN...]"),
         ("send ", "send TARGET"),
         ("send crawl ", "agent.crawl(url: string, depth: integer 1..5 = 1"),
         ("send crawl url=x dep", "Crawls."),

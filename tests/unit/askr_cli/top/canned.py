@@ -71,4 +71,9 @@ def stats(second: int, *, epoch: str = "e1", calls_per_s: int = 100) -> dict[str
             {"id": "askr-askr-aaaaaa", "kind": "terminal", "name": "askr", "via": "ws+json"},
         ],
         "queues": [{"service": "agent", "waiting": 5, "waiting_bytes": 9000}],
+        "jobs": [
+            {"target": "mail.post", "queued": 3, "running": 1, "done": 9, "failed": 0, "dead": 2},
+            {"target": "mail.idle", "queued": 0, "running": 0, "done": 9, "failed": 0, "dead": 0},
+        ],
+        "logs": [{"name": "orders", "events": 12, "events_bytes": 3400, "consumers": 2}],
     }

@@ -3,7 +3,8 @@
 from askr_cli.top.keyboard import Key
 from askr_cli.top.live import press
 from askr_cli.top.model import Order
-from askr_cli.top.screen import Focus, Looks
+from askr_cli.top.screen import Looks
+from askr_cli.top.tables import Focus
 
 
 def test_keys_change_what_is_shown() -> None:

@@ -4,8 +4,9 @@ import pytest
 from rich.cells import cell_len
 
 from askr_cli.top.model import Monitor, View
-from askr_cli.top.screen import Focus, Looks, draw, report
+from askr_cli.top.screen import Looks, draw, report
 from askr_cli.top.snapshot import read_snapshot
+from askr_cli.top.tables import Focus
 from tests.unit.askr_cli.top.canned import stats
 
 

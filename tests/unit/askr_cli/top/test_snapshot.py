@@ -2,7 +2,14 @@
 
 from hypothesis import given, strategies as st
 
-from askr_cli.top.snapshot import CommandCount, PeerCount, Snapshot, read_snapshot
+from askr_cli.top.snapshot import (
+    CommandCount,
+    JobCount,
+    LogCount,
+    PeerCount,
+    Snapshot,
+    read_snapshot,
+)
 from tests.unit.askr_cli.top.canned import stats
 
 
@@ -14,6 +21,12 @@ def test_rows_are_read_with_their_types() -> None:
     assert snapshot.peers[1] == PeerCount(
         "askr-askr-aaaaaa", "terminal", "askr", "ws+json", 0, 0, 0, 0
     )
+
+
+def test_queues_and_logs_are_read() -> None:
+    snapshot = read_snapshot(stats(10))
+    assert snapshot.jobs[0] == JobCount("mail.post", 3, 1, 0, 2)
+    assert snapshot.logs == (LogCount("orders", 12, 3400, 2),)
 
 
 def test_what_is_missing_counts_as_nothing() -> None:

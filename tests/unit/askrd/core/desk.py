@@ -10,9 +10,9 @@ from askrd.core.effects import Close, Effect, Persist, Record
 from askrd.core.router import Router
 from askrd.core.session import Session
 from askrd.core.switchboard import Daemon
-from askrd.wire.bodies import EntryOptions, dump, load
+from askrd.wire.bodies import EntryOptions, EventOptions, dump, load
 from askrd.wire.codec import Assembly, decode, encode, split
-from askrd.wire.frames import FLAG_MORE, FLAG_SILENT, Coding, Frame, Kind
+from askrd.wire.frames import FLAG_KEPT, FLAG_MORE, FLAG_SILENT, Coding, Frame, Kind
 from askrd.wire.limits import DEFAULT_LIMITS, MIB, Limits
 
 START_US = 1_000_000_000
@@ -182,11 +182,31 @@ class Mate:
     def cancel(self, id_: int) -> None:
         self.say(Frame(kind=Kind.CANCEL, id=id_))
 
-    def sub(self, id_: int, pattern: str) -> None:
-        self.say(Frame(kind=Kind.SUB, id=id_, name=pattern.encode()))
+    def sub(self, id_: int, pattern: str, **wants: Any) -> None:
+        """Subscribes; with options."""
+        extra = dump(wants) if wants else b""
+        self.say(Frame(kind=Kind.SUB, id=id_, name=pattern.encode(), options=extra))
 
     def emit(self, subject: str, id_: int = 0, **fields: Any) -> None:
         self.say(Frame(kind=Kind.EMIT, id=id_, name=subject.encode(), **fields))
+
+    def retain(self, subject: str, value: Any = None, id_: int = 0) -> None:
+        """Emits an event that is retained; without a value none is any more."""
+        self.publish(subject, value, id_, retain=True)
+
+    def publish(self, subject: str, value: Any = None, id_: int = 0, **wants: Any) -> None:
+        """Emits an event with a value and options; the member ``fields`` is for the frame."""
+        fields = wants.pop("fields", {})
+        coding = Coding.NONE if value is None else Coding.JSON
+        payload = b"" if value is None else dump(value)
+        extra = dump(wants) if wants else b""
+        self.emit(subject, id_, payload=payload, coding=coding, options=extra, **fields)
+
+    def answer(self, id_: int, value: Any = None) -> None:
+        """Answers an event; without a value it has nothing to say."""
+        payload = b"" if value is None else dump(value)
+        coding = Coding.NONE if value is None else Coding.JSON
+        self.say(Frame(kind=Kind.ANSWER, id=id_, payload=payload, coding=coding))
 
     def put(self, id_: int, key: str, value: Any, **options: Any) -> None:
         self.say(put(id_, key, value, **options))
@@ -232,6 +252,14 @@ class Mate:
         """Returns the calls it got since the last time."""
         return [frame for frame in self.heard() if frame.kind == Kind.CALL]
 
+    def events(self) -> list[tuple[str, int, int, bool]]:
+        """Returns the events it got since the last time: subject, seq, sub, and whether KEPT."""
+        return [
+            (f.name.decode(), f.id, event_options(f).sub, bool(f.flags & FLAG_KEPT))
+            for f in self.heard()
+            if f.kind == Kind.EVENT
+        ]
+
     def fails(self) -> dict[int, str]:
         """Returns the codes of the fails it got since the last time, by id."""
         return {f.id: body(f)["code"] for f in self.heard() if f.kind == Kind.FAIL}
@@ -272,3 +300,8 @@ def body(frame: Frame) -> Any:
 def options(frame: Frame) -> EntryOptions:
     """Returns what stands beside a state value."""
     return load(EntryOptions, frame.options, "options")
+
+
+def event_options(frame: Frame) -> EventOptions:
+    """Returns what an event says beside its payload."""
+    return load(EventOptions, frame.options or b"{}", "options")

@@ -3,7 +3,8 @@
 from hypothesis import given, strategies as st
 
 from askrd.core.expiry import SLOT_BITS, Expiry
-from askrd.core.wheel import NEVER_US, Wheel
+from askrd.core.instants import NEVER_US
+from askrd.core.wheel import Wheel
 
 SLOT_US = 1 << SLOT_BITS
 A, B = ("askr", "a"), ("askr", "b")

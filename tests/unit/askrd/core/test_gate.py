@@ -26,6 +26,22 @@ def test_what_is_parked_comes_out_in_order_up_to_the_ticket() -> None:
     assert queue.committed == 2, "what is committed stays so"
 
 
+def test_a_gate_with_many_bytes_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "GATED_BYTES_MAX", 100)
+    queue = Gate()
+    for _ in range(2):
+        queue.check_room()
+        queue.ticket += 1
+        queue.weigh(60)
+    with pytest.raises(Busy, match="100 bytes"):
+        queue.check_room()
+    queue.release(1)
+    queue.check_room()
+    assert queue.waiting_bytes == 60
+    queue.reject()
+    assert queue.waiting_bytes == 0
+
+
 def test_a_full_gate_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "GATED_MAX", 2)
     queue = Gate()

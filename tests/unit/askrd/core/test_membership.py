@@ -127,7 +127,7 @@ def test_numbers_of_a_forgotten_workspace_are_never_given_again() -> None:
     for _ in range(3):
         me.emit("a")
     me.lose()
-    desk.now_us += 61 * SECOND
+    desk.now_us += 601 * SECOND
     desk.router.tick(desk.now_us)
     assert not desk.router.board.workspaces
     again = desk.join()

@@ -1,7 +1,7 @@
 """Holds how rows beside the state are kept: in their turn, and once more after a refusal."""
 
 from askrd.core import records
-from askrd.core.effects import Record
+from askrd.core.effects import Persist, Record
 from askrd.core.switchboard import Switchboard
 from askrd.wire.frames import Frame, Kind
 from tests.unit.askrd.core.desk import Desk
@@ -88,3 +88,31 @@ def test_the_id_of_a_request_is_in_use_until_its_deed() -> None:
     assert me.session.taken == {7}
     desk.commit(1)
     assert me.session.taken == set()
+
+
+def test_a_write_of_state_saves_refused_rows_and_a_row_saves_refused_state() -> None:
+    desk = Desk(is_stored=False)
+    board, me = desk.router.board, desk.join()
+    space = board.workspace("askr")
+    records.keep(board, space, "jobs", "1", b"a")
+    me.put(1, "fast", 1, fast=True)
+    for _ in range(2):
+        desk.settle()
+        desk.router.rejected("no room", desk.now_us)
+        desk.effects.clear()
+        me.put(2, "other", 2)
+        desk.settle()
+        assert rows(desk) == [(desk.router.board.gate.ticket - 1, "1", b"a")]
+        kept = [(e.key, e.entry and e.entry.value) for e in desk.effects if isinstance(e, Persist)]
+        assert kept == [("fast", b"1"), ("other", b"2")]
+    desk.router.rejected("no room", desk.now_us)
+    desk.effects.clear()
+    records.keep(board, space, "jobs", "2", b"b")
+    desk.settle()
+    desk.commit(board.gate.ticket)
+    assert {each.key for each in desk.effects if isinstance(each, Persist | Record)} == {
+        "fast",
+        "1",
+        "2",
+    }
+    assert board.gate.is_settled

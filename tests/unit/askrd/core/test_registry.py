@@ -49,7 +49,7 @@ def test_providing_makes_a_peer_a_service_and_names_it() -> None:
         {"commands": [{"name": "a", "mode": "broadcast", "upload": True}]},
         {"commands": [{"name": "a", "reply": "ack", "upload": True}]},
         {"commands": [{"name": "a", "reply": "none", "upload": True}]},
-        {"commands": [{"name": "a", "queue": True}]},
+        {"commands": [{"name": "a", "queue": True, "reply": "ack"}]},
         {"commands": [{"name": "a", "serial": 5}]},
         {"commands": [{"name": "a", "allow_from": ["x y"]}]},
         {"allow_from": ["role:"]},

@@ -91,7 +91,7 @@ def test_a_frame_far_above_the_limit_closes() -> None:
 
 def test_an_unknown_kind_keeps_the_connection() -> None:
     me = Desk().join()
-    for kind in (Kind.HELLO, Kind.WELCOME, Kind.EVENT, Kind.ACK, 0x7F, 0):
+    for kind in (Kind.HELLO, Kind.WELCOME, Kind.EVENT, Kind.GAP, 0x7F, 0):
         me.say(Frame(kind=kind, id=6))
     me.feed(HEADER.pack(20, 0x7F, 0, 0, 2**53, 0, 0))
     me.say(PING)

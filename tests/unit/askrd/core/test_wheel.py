@@ -1,6 +1,7 @@
 """Holds the one wheel of the core: early enough, not too early, each session once."""
 
-from askrd.core.wheel import NEVER_US, SLOT_BITS, Wheel
+from askrd.core.instants import NEVER_US
+from askrd.core.wheel import SLOT_BITS, Wheel
 from tests.unit.askrd.core.desk import Desk
 
 SLOT_US = 1 << SLOT_BITS
@@ -43,6 +44,17 @@ def test_sessions_come_in_the_order_of_their_slots() -> None:
         session.due_us = NEVER_US
         wheel.arm(session, slot * SLOT_US)
     assert wheel.due(9 * SLOT_US) == [sessions[1], sessions[2], sessions[0]]
+
+
+def test_the_first_of_several_reminders_counts() -> None:
+    wheel = Wheel()
+    wheel.remind(7 * SLOT_US, of="one")
+    wheel.remind(5 * SLOT_US, of="other")
+    assert wheel.next_due_us == 5 * SLOT_US
+    wheel.remind(9 * SLOT_US, of="other")
+    assert wheel.next_due_us == 7 * SLOT_US
+    wheel.remind(NEVER_US, of="one")
+    assert wheel.next_due_us == 9 * SLOT_US
 
 
 def test_a_reminder_counts_with_the_sessions() -> None:

@@ -360,3 +360,28 @@ def test_listener_for_another_type_than_is_emitted_is_refused() -> None:
     second.on("FETCHED_*")(text)
     with pytest.raises(BadRequest, match="emits FETCHED_TIME"):
         second.emits("FETCHED_TIME", int)
+
+
+def test_a_listener_waits_for_its_log(caplog: pytest.LogCaptureFixture) -> None:
+    agent = Askr("books")
+    seen: list[int] = []
+
+    @agent.on(log="sales", consumer="books")
+    async def book(number: int) -> None:
+        seen.append(number)
+
+    async def story() -> None:
+        async with TestAskr(agent) as askr:
+            await askr.advance(12)
+            await askr.logs.create("sales", "sale.*")
+            await askr.emit("sale.x", 7, confirm=True)
+            await askr.advance(6)
+
+    run(story())
+    assert seen == [7]
+    assert caplog.text.count("waits for its log") == 1
+
+
+def test_a_listener_needs_a_pattern_or_a_log() -> None:
+    with pytest.raises(TypeError, match="at least one pattern"):
+        Askr("books").on()

@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from askrd.sdk.backlog import ChangeBacklog, EventBacklog
+from askrd.sdk.backlog import (
+    LOG_GOES_ON_BELOW,
+    LOG_PAUSED_ABOVE,
+    ChangeBacklog,
+    EventBacklog,
+    LogBacklog,
+)
 from askrd.sdk.values import Change, Event, Gap, Synced
 from askrd.wire.frames import Frame, Kind
 
@@ -84,3 +90,15 @@ def test_changes_told_afterwards_all_stay() -> None:
         backlog.put(item)
 
     assert [backlog.take() for _ in range(len(backlog))] == [*past, Synced(2), live[-1]]
+
+
+def test_a_log_is_paused_while_many_events_wait_and_goes_on_when_few_are_left() -> None:
+    backlog, trace = LogBacklog(), []
+    backlog.pause = lambda: trace.append(("pause", len(backlog)))
+    backlog.go_on = lambda: trace.append(("go on", len(backlog)))
+    for seq in range(LOG_PAUSED_ABOVE + 500):
+        backlog.put(event(seq))
+    assert trace == [("pause", LOG_PAUSED_ABOVE)]
+    while backlog:
+        backlog.take()
+    assert trace == [("pause", LOG_PAUSED_ABOVE), ("go on", LOG_GOES_ON_BELOW)]

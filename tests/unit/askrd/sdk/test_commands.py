@@ -7,8 +7,8 @@ import pytest
 
 from askrd.sdk.arrivals import Arrivals
 from askrd.sdk.conversation import Conversation
+from askrd.sdk.payloads import read_payload
 from askrd.sdk.requests import NEVER, Request
-from askrd.sdk.values import read_payload
 from askrd.wire.bodies import CallOptions, Credit, dump, load
 from askrd.wire.errors import BadRequest, ConnectionLost, LimitExceeded, PayloadTooLarge
 from askrd.wire.frames import FLAG_MORE, FLAG_SILENT, FLAG_UP, Coding, Frame, Kind

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from askrd.sdk.context import CURRENT, Caller, Context, Inheritance, inherit
+from askrd.sdk.service import Service
 from askrd.wire.errors import DeadlineExceeded
+from tests.unit.askrd.sdk.serving import Served, live
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -152,3 +154,29 @@ def test_what_threads_wait_for_is_cancelled_with_the_command() -> None:
         outer.cancel_nested()
 
     asyncio.run(story())
+
+
+def test_an_attempt_of_a_job_knows_which_it_is() -> None:
+    service = Service("agent")
+
+    @service.command(queue=True)
+    async def grind(ctx: Context) -> list[Any]:
+        return [ctx.job, ctx.attempt]
+
+    async def story(served: Served) -> None:
+        served.call("grind", options={"job": "17", "attempt": 2})
+
+    assert live(service, story).outcome == ["17", 2]
+
+
+def test_a_command_that_is_no_job_says_so() -> None:
+    service = Service("agent")
+
+    @service.command
+    async def ask(ctx: Context) -> list[Any]:
+        return [ctx.job, ctx.attempt]
+
+    async def story(served: Served) -> None:
+        served.call("ask")
+
+    assert live(service, story).outcome == [None, 0]

@@ -3,7 +3,7 @@
 import pytest
 
 from askrd.sdk.gathering import Gathering, Pieces
-from askrd.sdk.values import read_payload
+from askrd.sdk.payloads import read_payload
 from askrd.wire.bodies import Credit
 from askrd.wire.errors import CommandError, LimitExceeded, PayloadTooLarge
 from askrd.wire.frames import FLAG_MORE, Coding, Frame, Kind

@@ -10,7 +10,8 @@ import pytest
 from askrd.sdk.context import Context
 from askrd.sdk.listening import EVENTS_PER_TASK_MAX, WAITING_MAX, Listener
 from askrd.sdk.middleware import Passage
-from askrd.sdk.values import Event
+from askrd.sdk.receipts import NoWay, Receipt, Told
+from askrd.sdk.values import Event, MarkedEvent
 from askrd.sdk.work import Work
 from askrd.testing.virtual_time import VirtualTimeLoop
 from askrd.wire.errors import BadRequest
@@ -186,3 +187,54 @@ def test_a_flood_of_events_lets_others_have_their_turn() -> None:
     told(Listener("*", heard, ()), *map(event, range(EVENTS_PER_TASK_MAX * 2)))
     assert turns == [EVENTS_PER_TASK_MAX]
     assert seen == [*range(EVENTS_PER_TASK_MAX * 2)]
+
+
+class Desk:
+    """Remembers what was said to events."""
+
+    def __init__(self) -> None:
+        self.said: list[Any] = []
+
+    def ack(self, sub: int, seq: int, promise: Any, at: float) -> None:
+        self.said.append(("ack", seq))
+
+    def nak(self, sub: int, seq: int, delay_ms: int, promise: Any, at: float) -> None:
+        self.said.append(("nak", seq, delay_ms))
+
+    def answer(self, id_: int, payload: bytes, coding: int) -> None:
+        self.said.append(("answer", id_, payload))
+
+
+def wanting(desk: Desk, payload: Any, **options: int) -> Event[Any]:
+    receipt = Receipt(Told(**options), desk, NoWay(), wants_ack="delivery" in options, is_auto=True)
+    plain = event(payload)
+    return MarkedEvent(plain._frame, receipt)
+
+
+def test_a_consumers_event_is_acknowledged_after_success_and_told_again_after_failure() -> None:
+    desk = Desk()
+
+    async def heard(number: int) -> None:
+        _ = 1 // number
+
+    told(
+        Listener("*", heard, ()),
+        wanting(desk, 1, log_seq=1, delivery=1),
+        wanting(desk, 0, log_seq=2, delivery=3),
+        wanting(desk, "misfit", log_seq=3, delivery=100),
+    )
+    assert desk.said == [("ack", 1), ("nak", 2, 4000), ("nak", 3, 60_000)]
+
+
+def test_what_a_listener_returns_is_the_answer_also_through_middleware() -> None:
+    desk = Desk()
+
+    async def skin(passage: Passage, call_next: Any) -> Any:
+        return {"by": await call_next()}
+
+    def plain(number: int) -> int | None:
+        return number or None
+
+    told(Listener("*", plain, ()), wanting(desk, 5, answer=1), wanting(desk, 0, answer=2))
+    told(Listener("*", plain, [skin]), wanting(desk, 6, answer=3))
+    assert desk.said == [("answer", 1, b"5"), ("answer", 2, b""), ("answer", 3, b'{"by":6}')]

@@ -17,34 +17,38 @@ def test_keys_are_those_below_the_service() -> None:
 
     async def story() -> None:
         async with TestAskr(agent) as askr:
-            entry = await agent.own.set("cfg/theme", "dark")
+            entry = await agent.state.set("cfg/theme", "dark")
             assert (entry.key, entry.value) == ("cfg/theme", "dark")
             assert (await askr.state.get("@agent/cfg/theme")).value == "dark"
-            assert await agent.own.get("cfg/theme") == "dark"
-            assert await agent.own.get("none") is None
-            assert await agent.own.get("none", 7) == 7
-            assert (await agent.own.entry("cfg/theme")).rev == entry.rev
+            assert await agent.state.get("cfg/theme") == "dark"
+            assert await agent.state.get("none") is None
+            assert await agent.state.get("none", 7) == 7
+            assert (await agent.state.entry("cfg/theme")).rev == entry.rev
             with pytest.raises(NotFound):
-                await agent.own.entry("none")
-            await agent.own.patch("facts", {"a": 1, "b": None})
-            assert (await agent.own.incr("runs", 2)).value == 2
-            assert await agent.own.items() == [
+                await agent.state.entry("none")
+            await agent.state.patch("facts", {"a": 1, "b": None})
+            assert (await agent.state.incr("runs", 2)).value == 2
+            assert await agent.state.items() == [
                 ("cfg/theme", "dark"),
                 ("facts", {"a": 1}),
                 ("runs", 2),
             ]
-            assert [one.key for one in await agent.own.entries()] == ["cfg/theme", "facts", "runs"]
-            touched = await agent.own.touch("runs", 5)
+            assert [one.key for one in await agent.state.entries()] == [
+                "cfg/theme",
+                "facts",
+                "runs",
+            ]
+            touched = await agent.state.touch("runs", 5)
             assert (touched.key, touched.ttl) == ("runs", 5)
-            async with agent.own.view() as view:
+            async with agent.state.view() as view:
                 assert view["cfg/theme"] == "dark"
-                await agent.own.delete("cfg/theme")
+                await agent.state.delete("cfg/theme")
                 await view.changed()
                 assert "cfg/theme" not in view
             await askr.advance(6)
-            assert await agent.own.items() == [("facts", {"a": 1})]
+            assert await agent.state.items() == [("facts", {"a": 1})]
             with pytest.raises(Conflict):
-                await agent.own.set("facts", 1, if_rev=0)
+                await agent.state.set("facts", 1, if_rev=0)
             with pytest.raises(Forbidden):
                 await askr.state.set("@agent/facts", 1)
 
@@ -55,24 +59,24 @@ def test_functions_are_told_of_changes_after_the_beginning() -> None:
     agent = Askr("agent")
     told: list[Any] = []
 
-    @agent.own.on_change
+    @agent.state.on_change
     async def changed(change: Change) -> None:
         told.append((change.op, change.key, change.value))
 
     async def story() -> None:
         async with TestAskr(agent) as askr:
-            await agent.own.set("a", 1)
-            await agent.own.set("a", 1)
+            await agent.state.set("a", 1)
+            await agent.state.set("a", 1)
             await askr.state.set("other", 1)
-            await agent.own.delete("a")
+            await agent.state.delete("a")
             await askr.advance(0.1)
             assert told == [("set", "a", 1), ("del", "a", None)]
 
-            await agent.own.set("b", 2)
+            await agent.state.set("b", 2)
             await askr.advance(0.1)
             await askr.lose(agent)
             await askr.advance(15)
-            await agent.own.set("c", 3)
+            await agent.state.set("c", 3)
             await askr.advance(0.1)
         assert told[2:] == [("set", "b", 2), ("set", "c", 3)]
 
@@ -85,11 +89,11 @@ def test_what_is_there_when_the_agent_starts_is_no_change() -> None:
 
     async def story() -> None:
         async with TestAskr(first) as askr:
-            await first.own.set("old", 1)
-            second.own.on_change(lambda change: told.append(change.key))
+            await first.state.set("old", 1)
+            second.state.on_change(lambda change: told.append(change.key))
             url, dial = "unix:/memory", askr.door
             await second.connect(url=url, dial=dial)
-            await first.own.set("new", 1)
+            await first.state.set("new", 1)
             await askr.advance(0.1)
             await second.close()
 
@@ -103,8 +107,8 @@ def test_a_plain_function_may_be_added_while_the_agent_runs_and_has_a_thread() -
 
     async def story() -> None:
         async with TestAskr(agent) as askr:
-            agent.own.on_change(lambda: threads.append(threading.get_ident()))
-            await agent.own.set("a", 1)
+            agent.state.on_change(lambda: threads.append(threading.get_ident()))
+            await agent.state.set("a", 1)
             async with asyncio.timeout(10):
                 while not threads:
                     await askr.advance(0.01)
@@ -118,8 +122,8 @@ def test_it_needs_the_agent_to_run() -> None:
 
     async def story() -> None:
         with pytest.raises(ConnectionLost, match="does not run"):
-            await agent.own.set("a", 1)
+            await agent.state.set("a", 1)
         with pytest.raises(BadRequest):
-            agent.own.on_change(lambda a, b: None)
+            agent.state.on_change(lambda a, b: None)
 
     run(story())

@@ -118,7 +118,7 @@ def test_option_that_does_not_go_with_the_handler_is_refused(function, options, 
     assert service.commands == {}
 
 
-@pytest.mark.parametrize("option", [{"queue": True}, {"replaces": "x"}])
+@pytest.mark.parametrize("option", [{"replaces": "x"}])
 def test_option_of_a_later_version_is_refused(option: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match=r"not built yet"):
         Service("agent").command("x", **option)
@@ -181,3 +181,53 @@ def test_event_is_published_once() -> None:
 def test_event_with_a_wildcard_is_refused() -> None:
     with pytest.raises(BadRequest, match="wildcards are for listening"):
         Service("agent").emits("FETCHED_*", int)
+
+
+def test_a_queue_is_declared_with_what_was_said_about_it() -> None:
+    service = Service("agent")
+
+    @service.command(queue=True, attempts=3, backoff=0.5, keep=60, concurrency=2)
+    async def grind(number: int) -> int:
+        return number
+
+    @service.command(queue=True)
+    async def plain() -> None: ...
+
+    @service.command
+    async def ask() -> None: ...
+
+    grind_, plain_, ask_ = (command.spec() for command in service.commands.values())
+    assert (grind_.queue, grind_.attempts, grind_.backoff_ms, grind_.keep_ms) == (
+        True, 3, 500, 60_000,
+    )  # fmt: skip
+    assert (plain_.queue, plain_.attempts, plain_.backoff_ms) == (True, 5, 1000)
+    assert not ask_.queue
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"attempts": 3}, "say queue=True"),
+        ({"backoff": 1}, "say queue=True"),
+        ({"keep": 1}, "say queue=True"),
+        ({"queue": True, "attempts": True}, "at least 1"),
+        ({"queue": True, "attempts": -1}, "at least 1"),
+        ({"queue": True, "backoff": -1}, "0 to 49 days"),
+        ({"queue": True, "keep": 1e10}, "0 to 49 days"),
+        ({"queue": True, "reply": "ack"}, "id of a job"),
+    ],
+)
+def test_a_queue_that_cannot_be_is_refused(options: dict[str, Any], why: str) -> None:
+    with pytest.raises(BadRequest, match=why):
+        Service("agent").command(**options)
+
+
+def test_a_queue_neither_streams_nor_takes_an_upload() -> None:
+    async def stream():
+        yield 1
+
+    async def takes(data: Upload) -> None: ...
+
+    for function, why in ((stream, "it yields"), (takes, "takes an upload")):
+        with pytest.raises(BadRequest, match=why):
+            Service("agent").command(queue=True)(function)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from askrd.store import journal
+from askrd.store.data_directory import CannotStore
 from askrd.store.database import PAGE_BYTES, Database
 from tests.conformance.stores import change, record, records_of, values_of
 from tests.unit.askrd.store.test_database import copied, kept_in, opened
@@ -110,3 +111,13 @@ def test_so_much_may_wait_that_folding_comes_first(
         database.write([change(ticket)])
     database.write([change(7)])
     assert counted(database) == {"journal": 1, "entries": 6, "records": 0}
+
+
+def test_a_row_of_another_version_stops_the_start_and_says_what_to_do(tmp_path: Path) -> None:
+    database = opened(tmp_path / "data")
+    database._connection.execute("INSERT INTO journal (changes) VALUES (?)", (b"\x93unknown",))
+    crashed = copied(tmp_path / "data", tmp_path / "crash")
+    with pytest.raises(CannotStore, match=r"another version .* Start that version once"):
+        opened(crashed)
+    database._connection.execute("DELETE FROM journal")
+    database.close()

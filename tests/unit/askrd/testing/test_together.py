@@ -191,7 +191,7 @@ def test_entries_go_in_virtual_time_and_with_their_peers() -> None:
     async def story() -> None:
         async with TestAskr(agent) as askr:
             await askr.state.set("hour", 1, ttl=3600)
-            await agent.state.set("held", 1, ephemeral=True)
+            await agent.workspace_state.set("held", 1, ephemeral=True)
             await askr.advance(3599)
             assert [entry.key for entry in await askr.state.entries()] == ["held", "hour"]
             await askr.advance(2)

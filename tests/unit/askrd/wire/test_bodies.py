@@ -18,6 +18,7 @@ from askrd.wire.bodies import (
     Provided,
     Provision,
     PutOptions,
+    SubOptions,
     Summary,
     Synced,
     WatchOptions,
@@ -125,8 +126,9 @@ def test_a_misfit_is_refused_with_its_path(payload: bytes, said: str) -> None:
         (Hello, "5", 0, set()),
         (Welcome, "5", 1, set()),
         (CallOptions, "6", 0, set()),
+        (SubOptions, "7", 0, set()),
         (Provision, "9", 0, {"replaces"}),
-        (CommandSpec, "9", 1, {"queue"}),
+        (CommandSpec, "9", 1, set()),
     ],
 )
 def test_the_page_names_every_member(

@@ -25,7 +25,37 @@ OF_THE_CODE = {
         limits.STATE_CHANGES_MAX,
         limits.STATE_CHANGES_BYTES_MAX,
     ],
-    "state writes that wait for the store": [limits.GATED_MAX],
+    "events remembered per workspace, and for how long: up to 4 KiB · larger ones": [
+        limits.RECENT_EVENTS_MAX,
+        limits.RECENT_LARGE_BYTES_MAX,
+        limits.RECENT_MS,
+    ],
+    "retained events of a workspace · together": [limits.RETAINED_MAX, limits.RETAINED_BYTES_MAX],
+    "answers to an event are waited for: unless said · at most": [
+        limits.COLLECT_MS,
+        limits.COLLECT_MS_MAX,
+    ],
+    "writes that wait for the store · bytes of events and jobs among them": [
+        limits.GATED_MAX,
+        limits.GATED_BYTES_MAX,
+    ],
+    "logs of a workspace · what they may hold together": [limits.LOGS_MAX, limits.LOGS_BYTES_MAX],
+    "patterns of a log · its events, unless said · at most": [
+        limits.LOG_PATTERNS_MAX,
+        limits.LOG_EVENTS,
+        limits.LOG_EVENTS_MAX,
+    ],
+    "bytes of a log, unless said · at most": [limits.LOG_BYTES, limits.LOG_BYTES_MAX],
+    "age of its events, unless said, ms · at most, ms": [limits.LOG_AGE_MS, limits.LOG_AGE_MS_MAX],
+    "time to acknowledge, unless said · at most, also of a delay, ms": [
+        limits.ACK_WAIT_MS,
+        limits.ACK_WAIT_MS_MAX,
+    ],
+    "deliveries, unless said · at most": [limits.DELIVERIES, limits.DELIVERIES_MAX],
+    "consumers of a log · unacknowledged events of one": [
+        limits.CONSUMERS_MAX,
+        limits.UNACKED_MAX,
+    ],
     "time to live of an entry, ms": [limits.TTL_MS_MAX],
     "per session: subscriptions · watches · commands in flight": [
         DEFAULT_LIMITS.subscriptions_max,
@@ -53,6 +83,19 @@ OF_THE_CODE = {
         limits.KEPT_BYTES_MAX,
         limits.KEPT_MS,
     ],
+    "jobs of a workspace, those that ended included · together · queues": [
+        limits.JOBS_MAX,
+        limits.JOBS_BYTES_MAX,
+        limits.QUEUES_MAX,
+    ],
+    "attempts of a job, unless said · at most": [limits.JOB_ATTEMPTS, limits.JOB_ATTEMPTS_MAX],
+    "pause before the second attempt, unless said · longest": [
+        limits.JOB_BACKOFF_MS,
+        limits.JOB_BACKOFF_MS_MAX,
+    ],
+    "results of jobs are kept, unless said": [limits.JOB_KEEP_MS],
+    "value in the news of a job's end": [limits.JOB_SHOWN_BYTES_MAX],
+    "jobs listed, unless said · at most": [limits.JOBS_LISTED, limits.JOBS_LISTED_MAX],
     "range of versions": [limits.VERSION_RANGE_CHARS_MAX],
     "commands that `$askr.why` remembers": [limits.RECENT_COMMANDS_MAX],
     "failures in a row before an instance rests · first rest · longest rest": [

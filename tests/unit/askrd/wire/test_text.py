@@ -20,7 +20,7 @@ from askrd.wire.frames import (
 )
 from askrd.wire.limits import HOPS_MAX, ID_MAX, KEY_BYTES_MAX, SECTION_BYTES_MAX, TTL_MS_MAX
 from askrd.wire.text import decode_text, encode_text
-from askrd.wire.vocabulary import LATER_FIELDS, SPOKEN_BY_PEERS
+from askrd.wire.vocabulary import GRAVE_FIELDS, OPTIONS_OF, SPOKEN_BY_PEERS
 
 JSON = Coding.JSON
 
@@ -122,7 +122,8 @@ def test_hops_beyond_the_deepest_reach_the_router_whose_rule_it_is() -> None:
     assert read(k="call", id=1, to="a.b", hops=HOPS_MAX + 1).hops == HOPS_MAX + 1
 
 
-def test_time_to_live_means_nothing_but_in_a_call() -> None:
+def test_time_to_live_means_nothing_but_in_a_call_and_where_answers_are_collected() -> None:
+    assert read(k="emit", event="a", ttl=5, collect=True).ttl_ms == 5
     assert read(k="emit", event="a", ttl=5).ttl_ms == 0
     assert read(k="call", id=1, to="a", ttl=5).ttl_ms == 5
 
@@ -237,11 +238,14 @@ def test_what_only_calls_ask_for_means_nothing_elsewhere() -> None:
     assert (frame.options, frame.flags) == (b"", 0)
 
 
-@pytest.mark.parametrize("field", LATER_FIELDS)
+@pytest.mark.parametrize("field", GRAVE_FIELDS)
 @pytest.mark.parametrize("kind", ["call", "sub", "emit", "get", "item", "end"])
-def test_what_a_later_version_means_by_a_field_is_refused(kind: str, field: str) -> None:
+def test_a_grave_field_is_refused_where_it_means_nothing(kind: str, field: str) -> None:
     names = {"to": "a.b", "pattern": "a", "event": "A", "key": "a"}
-    with pytest.raises(BadRequest, match=f"{field} is not built yet"):
+    if field in OPTIONS_OF.get(Kind[kind.upper()], {}):
+        assert json.loads(read(k=kind, id=1, **names, **{field: 7}).options)
+        return
+    with pytest.raises(BadRequest, match=f"{field} means nothing in a {kind} frame"):
         read(k=kind, id=1, **names, **{field: None})
 
 
@@ -255,7 +259,7 @@ def test_what_a_later_version_means_by_a_field_is_refused(kind: str, field: str)
         ({"k": "get", "history": 3}, {"history": 3}),
         ({"k": "watch", "prefix": "a", "since": 0}, {"since": 0}),
         ({"k": "watch", "prefix": "a", "history": 3, "fast": 1}, {}),
-        ({"k": "emit", "event": "A", "history": "x", "op": 1, "fast": 2}, {}),
+        ({"k": "emit", "event": "A", "history": "x", "op": 1, "fast": 2}, {"key": "a"}),
     ],
 )
 def test_options_of_the_state_are_fields(line: dict[str, Any], options: dict[str, Any]) -> None:
@@ -266,7 +270,7 @@ def test_options_of_the_state_are_fields(line: dict[str, Any], options: dict[str
 
 @pytest.mark.parametrize(("kind", "field"), [("watch", "ephemeral"), ("put", "since")])
 def test_a_field_of_another_request_is_refused(kind: str, field: str) -> None:
-    with pytest.raises(BadRequest, match=f"{field} is not built yet in a {kind} frame"):
+    with pytest.raises(BadRequest, match=f"{field} means nothing in a {kind} frame"):
         read(k=kind, id=1, key="a", prefix="a", **{field: 1})
 
 

@@ -6,7 +6,7 @@ from askrd.wire.vocabulary import (
     BODY_OF,
     ENVELOPE_FIELDS,
     FLAG_FIELD,
-    LATER_FIELDS,
+    GRAVE_FIELDS,
     NAME_FIELD,
     OPTIONS_OF,
     RELAYED_BODIES,
@@ -41,5 +41,6 @@ def test_kinds_that_count_bytes_or_cut_frames_are_not_for_text() -> None:
     assert not {Kind.PART, Kind.RESUME, Kind.RESUMED} & SPOKEN_BY_PEERS
 
 
-def test_only_what_is_not_built_is_refused() -> None:
-    assert set(LATER_FIELDS) == {"group", "since", "retain", "ephemeral"}
+def test_what_is_refused_where_it_means_nothing_means_something_elsewhere() -> None:
+    known = {field for fields in OPTIONS_OF.values() for field in fields}
+    assert set(GRAVE_FIELDS) <= known

@@ -1,0 +1,84 @@
+"""`askr jobs wait`: waits for the end of a job and prints the value it ended with."""
+
+from typing import TYPE_CHECKING, Any
+
+from askr_cli.commands.frames import show
+from askr_cli.commands.jobs import Job, Row, ask, dry, error_text, value_of
+from askr_cli.commands.listen import Wait
+from askr_cli.exits import Exit
+from askr_cli.job_states import ENDED, JobState
+from askr_cli.render import json_text
+from askr_cli.terminal import Terminal
+from askrd.sdk.values import Gap
+from askrd.wire.errors import DeadlineExceeded
+
+if TYPE_CHECKING:
+    from askrd.sdk.blocking_readers import EventReader
+
+ENDS = "$askr.job.ended"
+"""The event that tells of each end."""
+
+
+def wait(terminal: Terminal, job: Job) -> int:
+    """Waits until a job has ended and prints its value; exit code 6 when it ended badly."""
+    if terminal.dry_run:
+        show(terminal, "sub", pattern=ENDS)
+        return dry(terminal, "show", id=job)
+    span = Wait(terminal, count=None, idle_ms=None)
+    client = terminal.client(reconnect=True)
+    # It listens before it looks: an end in between is heard.
+    with client.listen(ENDS, timeout=span.timeout_s, gaps=True) as ends:
+        row = ask(terminal, "show", id=job)
+        if row.get("state") not in ENDED:
+            terminal.note(f"job {job} is {row.get('state')}; waiting for its end  (Ctrl-C)")
+        while row.get("state") not in ENDED:
+            _next_end(ends, job, str(row.get("state")))
+            row = ask(terminal, "show", id=job)
+    return _tell(terminal, job, row)
+
+
+def _next_end(ends: "EventReader", job: str, state: str) -> None:
+    """Returns when the job has ended, or may have without a word.
+
+    Raises:
+        DeadlineExceeded: the time was over before.
+    """
+    for told in ends:
+        if isinstance(told, Gap) or _is_of(told.payload, job):
+            return
+    raise DeadlineExceeded(
+        f"job {job} has not ended yet; it was {state}. It goes on. Wait longer: --timeout D",
+        details={"id": job},
+        at="client",
+    )
+
+
+def _is_of(payload: Any, job: str) -> bool:
+    return isinstance(payload, dict) and str(payload.get("id")) == job
+
+
+def _tell(terminal: Terminal, job: str, row: Row) -> int:
+    is_good = row.get("state") == JobState.DONE
+    value = value_of(row)
+    if terminal.json:
+        terminal.print_json(row)
+    elif is_good and value is not None:
+        pretty = terminal.out_is_terminal
+        terminal.write_safe(json_text(value, pretty=pretty, colour=terminal.colour))
+    if is_good:
+        return Exit.DONE
+    why = error_text(row)
+    why = f": {why}" if why else ""
+    terminal.say(f"job {job} {_became(row)}{why}  (askr jobs retry {job})")
+    return Exit.REMOTE
+
+
+def _became(row: Row) -> str:
+    match row.get("state"):
+        case JobState.DEAD:
+            tries = row.get("attempts", 0)
+            return "was given up after " + ("1 attempt" if tries == 1 else f"{tries} attempts")
+        case JobState.CANCELLED:
+            return "was cancelled"
+        case _:
+            return "failed"

@@ -1,0 +1,1 @@
+"""Where several daemons become one workspace: the seam, and what stands there for one alone."""
