@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from askrd.config import Config, ListenAddress, Loaded
+from askrd.core import departure
 from askrd.core.router import Router
 from askrd.core.switchboard import Daemon as Identity
 from askrd.doors.listener import Listener
@@ -278,14 +279,18 @@ class RunningDaemon:
     async def _leave(self, relay: Relay, router: Router) -> None:
         """Finishes what is in flight, says goodbye, lets the last bytes out."""
         grace_s = self._config.drain_s
-        self._notifier.stopping(f"draining {router.in_flight} commands")
+        self._notifier.stopping(f"draining {departure.in_flight(router.board)} commands")
         hint = "the same signal again stops at once"
-        _log.info("draining", in_flight=router.in_flight, grace_s=grace_s, hint=hint)
+        _log.info(
+            "draining", in_flight=departure.in_flight(router.board), grace_s=grace_s, hint=hint
+        )
         if self._fault is None:
             relay.drain(int(grace_s * 1000))
-            await self._while_not_now(lambda: router.uninformed > 0, min(INFORM_WAIT_S, grace_s))
-            await self._while_not_now(lambda: router.in_flight > 0, grace_s)
-            left = router.in_flight
+            await self._while_not_now(
+                lambda: departure.uninformed(router.board) > 0, min(INFORM_WAIT_S, grace_s)
+            )
+            await self._while_not_now(lambda: departure.in_flight(router.board) > 0, grace_s)
+            left = departure.in_flight(router.board)
             await self._while_not_now(lambda: len(router.board.gate) > 0, STORE_WAIT_S)
             relay.close_all("the daemon is shutting down")
             await self._while_not_now(lambda: relay.connections > 0, CLOSE_WAIT_S)

@@ -45,6 +45,10 @@ def _check_options(frame: Frame) -> None:
         raise BadRequest("the daemon's own commands are answered at once with a value; no options")
 
 
+_OF_JOBS = "$askr.jobs."
+"""What these tell must be safe: a job that is said to be done does not run again."""
+
+
 def _answer(board: Switchboard, session: Session, frame: Frame) -> None:
     """Answers a call whose address begins with ``$``.
 
@@ -75,18 +79,20 @@ def _answer(board: Switchboard, session: Session, frame: Frame) -> None:
         coding=Coding.NONE if is_silent else Coding.JSON,
         stamp=board.daemon.stamp,
     )
-    if board.gate.ticket == before:
-        board.send(session, reply)
+    is_write = board.gate.ticket != before
+    if is_write or (name.startswith(_OF_JOBS) and board.gate.committed < board.gate.ticket):
+        records.in_turn(board, _Answer(session, reply, is_write=is_write), session, frame)
     else:
-        records.in_turn(board, _Answer(session, reply), session, frame)
+        board.send(session, reply)
 
 
 class _Answer:
-    """The answer to a command of the daemon that wrote something."""
+    """The answer to a command of the daemon that wrote something, or tells what was written."""
 
-    __slots__ = ("_reply", "_session")
+    __slots__ = ("_is_write", "_reply", "_session")
 
-    def __init__(self, session: Session, reply: Frame) -> None:
+    def __init__(self, session: Session, reply: Frame, *, is_write: bool) -> None:
+        self._is_write = is_write
         self._session = session
         self._reply = reply
 
@@ -96,8 +102,10 @@ class _Answer:
             board.send(self._session, self._reply)
 
     def undone(self, board: Switchboard, reason: str) -> None:
-        """Says that what was done is not kept yet."""
-        if self._session in board.sessions:
+        """Says that what was done is not kept yet; what is told is so nevertheless."""
+        if not self._is_write:
+            self.done(board)
+        elif self._session in board.sessions:
             error = StorageUnavailable(
                 f"the store cannot write ({reason}); what was asked for holds while the daemon "
                 "runs, and is kept as soon as the store can"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from askrd.core import ejection, events, job_rows
+from askrd.core import ejection, events, job_rows, records
 from askrd.core.course import Course
 from askrd.core.dispatch import dispatch
 from askrd.core.eligibility import busy
@@ -29,7 +29,7 @@ from askrd.core.services import Instance
 from askrd.core.session import Entry, Session
 from askrd.core.switchboard import Switchboard, body_of
 from askrd.core.workspace import Workspace
-from askrd.wire.bodies import ErrorBody, load
+from askrd.wire.bodies import ErrorBody, Json, load
 from askrd.wire.errors import AskrError, BadRequest, DeadlineExceeded, ErrorCode, InstanceLost
 from askrd.wire.frames import FLAG_HEAD, FLAG_SEALED, Frame, Kind
 from askrd.wire.limits import JOB_BACKOFF_MS_MAX
@@ -205,9 +205,26 @@ def _end(
         await_removal(board, workspace, job)
     else:
         job_rows.remove(board, workspace, job)
-    events.publish(board, workspace, JOB_ENDED, news)
-    if state == DEAD:
-        events.publish(board, workspace, f"$askr.dead.{job.queue.name}", news)
+    names = [JOB_ENDED, f"$askr.dead.{job.queue.name}"] if state == DEAD else [JOB_ENDED]
+    records.in_turn(board, _Told(workspace, names, news))
+
+
+class _Told:
+    """Tells that a job has ended, once that is kept; or else once it is to be saved again."""
+
+    __slots__ = ("_names", "_news", "_workspace")
+
+    def __init__(self, workspace: Workspace, names: list[str], news: dict[str, Json]) -> None:
+        self._workspace, self._names, self._news = workspace, names, news
+
+    def done(self, board: Switchboard) -> None:
+        """Tells it: the row is kept."""
+        for name in self._names:
+            events.publish(board, self._workspace, name, self._news)
+
+    def undone(self, board: Switchboard, reason: str) -> None:
+        """Tells it nevertheless: it is true, and its row is saved with the next one."""
+        self.done(board)
 
 
 # ── times ─────────────────────────────────────────────────────────────────────────────────────

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
-from askrd.core import collecting, commands, links, membership, records
+from askrd.core import (
+    collecting,
+    commands,
+    commits,
+    links,
+    log_readers,
+    membership,
+    records,
+    waiting,
+)
 from askrd.core.session import Phase, Session
 from askrd.core.switchboard import Switchboard
 from askrd.wire.errors import Gone, Unavailable
 from askrd.wire.frames import Kind
 from askrd.wire.limits import RECENT_MS
+
+
+def look_around(board: Switchboard) -> None:
+    """Does everything whose time has come."""
+    for session in board.wheel.due(board.now_us):
+        if session in board.sessions:
+            review(board, session)
+    commits.expire(board)
+    board.alarms.ring(board)
+
+
+def reads_again(board: Switchboard, session: Session) -> None:
+    """Gives a session that takes bytes again what waited for that."""
+    session.judge_ready()
+    if session.is_ready:
+        waiting.serve(board, session)
+    log_readers.serve_session(board, session)
 
 
 def review(board: Switchboard, session: Session) -> None:

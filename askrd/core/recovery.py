@@ -42,4 +42,8 @@ def restore(
     workspace = board.workspace(name)
     for shelf, key, value in records:
         kind, _, rest = shelf.partition("/")
-        SHELVES[kind](board, workspace, f"{rest}/{key}" if rest else key, value)
+        take = SHELVES.get(kind)
+        if take is None:
+            board.note("row left alone", workspace=name, shelf=shelf, key=key)
+        else:
+            take(board, workspace, f"{rest}/{key}" if rest else key, value)

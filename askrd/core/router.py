@@ -10,17 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from askrd.core import (
-    commits,
-    departure,
-    links,
-    liveness,
-    log_readers,
-    membership,
-    recovery,
-    rules,
-    waiting,
-)
+from askrd.core import commits, departure, links, liveness, membership, recovery, rules
 from askrd.core.effects import Effect
 from askrd.core.session import Phase, Session
 from askrd.core.state import Entry
@@ -337,10 +327,7 @@ class Router:
     def resume(self, session: Session, now_us: int) -> None:
         """Takes in that everything was written; the session may get commands again."""
         self.board.now_us = now_us
-        session.judge_ready()
-        if session.is_ready:
-            waiting.serve(self.board, session)
-        log_readers.serve_session(self.board, session)
+        liveness.reads_again(self.board, session)
 
     def half_close(self, session: Session, now_us: int) -> None:
         """Takes in that the peer sends nothing more; it still gets the outcomes it waits for."""
@@ -361,11 +348,7 @@ class Router:
         """Takes in that time has passed: deadlines, heartbeats, entries that go, forgetting."""
         board = self.board
         board.now_us = now_us
-        for session in board.wheel.due(now_us):
-            if session in board.sessions:
-                liveness.review(board, session)
-        commits.expire(board)
-        board.alarms.ring(board)
+        liveness.look_around(board)
         if now_us >= self._forget_at_us:
             self._forget_at_us = now_us + _FORGET_US
             liveness.forget(board)
@@ -398,16 +381,6 @@ class Router:
     def next_due_us(self) -> int:
         """When `tick` has something to do next; far away when nothing waits."""
         return self.board.wheel.next_due_us
-
-    @property
-    def uninformed(self) -> int:
-        """Sessions that have not read yet that the daemon is going away."""
-        return departure.uninformed(self.board)
-
-    @property
-    def in_flight(self) -> int:
-        """Commands without an outcome, jobs that run included."""
-        return departure.in_flight(self.board)
 
 
 def _deliver(dirty: list[Session], audience: Audience, burst: list[bytes]) -> None:

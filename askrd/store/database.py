@@ -166,8 +166,7 @@ class Database:
         """
         with closing(self._connection):
             if self.is_unfolded:
-                with suppress(sqlite3.Error):
-                    self.fold()
+                self.fold()
             if not self._has_refused:
                 with self._transaction():
                     self._connection.execute(_META, ("is_open", "0"))

@@ -255,6 +255,8 @@ def test_state_is_read_and_written_in_text(peers: Peers) -> None:
     ],
     ids=str,
 )
-def test_an_option_that_means_nothing_there_is_refused_in_text_too(frame: dict[str, object]) -> None:
+def test_an_option_that_means_nothing_there_is_refused_in_text_too(
+    frame: dict[str, object],
+) -> None:
     with DaemonProcess() as daemon, TextPeer(daemon.unix_url) as peer:
         assert peer.ask(id=1, **frame).get("code") == "bad_request"

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from askrd.core import eligibility, gate, surveys, waiting
+from askrd.core import departure, eligibility, gate, surveys, waiting
 from askrd.core.course import NO_OPTIONS
 from askrd.core.destinations import read_address
 from askrd.core.groups import Member
@@ -378,4 +378,4 @@ def check_nothing_left(router: Router) -> None:
     assert not len(board.wheel)
     assert not len(board.gate)
     assert not board.effects
-    assert router.in_flight == 0
+    assert departure.in_flight(router.board) == 0

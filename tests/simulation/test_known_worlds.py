@@ -2,6 +2,7 @@
 
 import pytest
 
+from askrd.core import departure
 from askrd.wire.codec import encode
 from askrd.wire.frames import Coding, Frame, Kind
 from tests.simulation.bounds import small_bounds
@@ -38,7 +39,7 @@ def test_a_caller_that_dies_takes_its_commands_with_it(small: Small) -> None:
         ['{"reason":"caller_lost"}'] * 2,
         ['{"reason":"caller_lost"}'] * 3,
     )
-    assert small.world.router.in_flight == 0
+    assert departure.in_flight(small.world.router.board) == 0
     small.agent.reply(2)
     small.agent.reply(3)
     small.until(lambda: not small.agent.connection.session.asked)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from askrd.core import departure
 from askrd.wire.codec import encode
 from askrd.wire.frames import FLAG_MORE, HEADER, Coding, Frame, Kind
 from askrd.wire.limits import Limits
@@ -36,7 +37,7 @@ def test_a_reply_comes_back_under_the_callers_id_with_its_sender(is_fast: bool) 
     agent.reply(1, b"42")
     (reply,) = me.heard()
     assert (reply.kind, reply.id, reply.payload, reply.stamp) == (Kind.REPLY, 7, b"42", b"agent@i0")
-    assert desk.router.in_flight == 0
+    assert departure.in_flight(desk.router.board) == 0
 
 
 @both
@@ -363,4 +364,4 @@ def test_a_peer_may_call_itself_and_leave() -> None:
     assert agent.kinds() == [Kind.REPLY]
     agent.call(6)
     agent.lose()
-    assert desk.router.in_flight == 0
+    assert departure.in_flight(desk.router.board) == 0

@@ -68,7 +68,6 @@ def test_nothing_runs_and_nobody_is_answered_before_the_store_has_the_job() -> N
     desk.is_stored = False
     me.call(1)
     assert (me.heard(), agent.calls()) == ([], [])
-    assert me.ask("$askr.jobs.list") == []
     desk.commit(desk.router.board.gate.ticket)
     assert [body(frame) for frame in me.heard()] == [{"job": "1"}]
     assert len(agent.calls()) == 1
@@ -325,4 +324,3 @@ def test_a_result_that_is_not_to_be_kept_is_told_only() -> None:
     ask(me)
     agent.reply(agent.calls()[0].id, b"7")
     assert [told["value"] for told in news(me)] == [7]
-    assert me.ask("$askr.jobs.list") == []

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from askrd.core import departure
 from askrd.wire.frames import Frame, Kind
 from tests.unit.askrd.core.desk import SECOND, Desk, Mate, body, json
 
@@ -47,9 +48,9 @@ def test_a_draining_daemon_starts_no_job_and_waits_for_those_that_run() -> None:
     ask(me, id_=2)
     (call,) = agent.calls()
     desk.router.drain(1_000, desk.now_us)
-    assert desk.router.in_flight == 1
+    assert departure.in_flight(desk.router.board) == 1
     agent.reply(call.id)
-    assert desk.router.in_flight == 0
+    assert departure.in_flight(desk.router.board) == 0
     assert agent.calls() == []
     assert [row["state"] for row in desk_rows(desk)] == ["done", "queued"]
 

@@ -24,7 +24,8 @@ class Jobs(RuleBasedStateMachine):
     Attributes:
         kept: the rows that the store has. given: those it was given and has not written.
         accepted, cancelled, retried: ids of which the caller was told so. started: ids that some worker has got.
-        ended: how often each job has ended in this life of the daemon and since it was retried.
+        ended: how often the end of each job was told in this life of the daemon and since it was retried.
+        late: ends that were not told yet when their job was retried. has_refused: whether the store has.
         open: per worker, its unanswered calls and their jobs.
     """
 
@@ -35,6 +36,8 @@ class Jobs(RuleBasedStateMachine):
         self.cancelled: set[int] = set()
         self.started: set[int] = set()
         self.ended: dict[int, int] = {}
+        self.late: dict[int, int] = {}
+        self.has_refused = False
         self.retried: set[int] = set()
         self.asks: dict[int, str] = {}
         self.next_id = 1
@@ -67,6 +70,9 @@ class Jobs(RuleBasedStateMachine):
         for frame in self.auditor.heard():
             if frame.kind == Kind.EVENT:
                 job = int(body(frame)["id"])
+                if self.late.get(job):
+                    self.late[job] -= 1
+                    continue
                 self.ended[job] = self.ended.get(job, 0) + 1
                 self.retried.discard(job)
         self._hear_answers()
@@ -89,10 +95,14 @@ class Jobs(RuleBasedStateMachine):
         assert told["attempt"] <= 3
         assert not self.ended.get(job), "what has ended does not run"
         if job not in self.started:
-            behind = {j for j in self.accepted if j < job and not self.ended.get(j)}
+            behind = {j for j in self.accepted if j < job and not self._is_over(j)}
             assert behind <= self.started, "nobody overtakes whoever has not begun"
         self.started.add(job)
         return job
+
+    def _is_over(self, job: int) -> bool:
+        item = self.desk.router.board.workspaces["askr"].jobs.items.get(job)
+        return item is None or item.state in ENDED
 
     def _say(self, address: str, argument: Any, what: str) -> None:
         self.asks[self.next_id] = what
@@ -145,7 +155,8 @@ class Jobs(RuleBasedStateMachine):
         for job in sorted(self.accepted)[nth : nth + 1]:
             item = self.desk.router.board.workspaces["askr"].jobs.items[job]
             if item.state in ENDED and item.state != "done":
-                self.ended.pop(job, None)
+                if not self.ended.pop(job, None):
+                    self.late[job] = self.late.get(job, 0) + 1
                 self.cancelled.discard(job)
                 # A retried one stands at the end of the row: nobody owes it to begin early.
                 self.started.add(job)
@@ -174,6 +185,7 @@ class Jobs(RuleBasedStateMachine):
     @rule()
     def refuse(self) -> None:
         self.given.clear()
+        self.has_refused = True
         self.desk.router.rejected("no room", self.desk.now_us)
         self.desk.settle()
         self._look()
@@ -191,6 +203,10 @@ class Jobs(RuleBasedStateMachine):
         self.desk.settle()
         items = self.desk.router.board.workspaces["askr"].jobs.items
         assert self.accepted <= items.keys(), "what was answered is there"
+        if not self.has_refused:
+            over = {job for job in self.ended if items[job].state in ENDED}
+            assert self.ended.keys() == over, "whose end was told does not run again"
+        self.late.clear()
         for job in self.cancelled:
             assert items[job].state == "cancelled", "what was said to be cancelled is so"
         for job in self.retried:
@@ -211,9 +227,12 @@ class Jobs(RuleBasedStateMachine):
 
     @invariant()
     def every_end_is_told_once(self) -> None:
-        items = self.desk.router.board.workspaces["askr"].jobs.items
-        for id_, job in items.items():
-            assert self.ended.get(id_, 0) == (job.state in ENDED)
+        board = self.desk.router.board
+        for id_, job in board.workspaces["askr"].jobs.items.items():
+            told, is_over = self.ended.get(id_, 0), job.state in ENDED
+            assert told <= is_over
+            if board.gate.committed == board.gate.ticket and not len(board.gate):
+                assert told == is_over
 
     def teardown(self) -> None:
         """Has everything go well from now on: then everything ends."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from askrd.core import departure
 from askrd.core.session import Phase
 from askrd.wire.codec import encode
 from askrd.wire.frames import Frame, Kind
@@ -108,7 +109,7 @@ def test_leaving_is_idempotent_and_leaves_nothing() -> None:
     desk.connect().lose()
     board = desk.router.board
     assert not board.sessions
-    assert desk.router.in_flight == 0
+    assert departure.in_flight(desk.router.board) == 0
     assert not any((me.session.asking, me.session.asked, me.session.instances))
     workspace = board.workspaces["askr"]
     assert not any((workspace.sessions, workspace.watching, workspace.roster))

@@ -3,6 +3,7 @@
 import pytest
 
 from askrd.core import recovery
+from askrd.core.effects import Note
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
 from tests.unit.askrd.core.desk import Desk
@@ -21,3 +22,10 @@ def test_each_shelf_has_its_taker_and_gets_the_rest_of_its_name(
     kept = [("shelf", "a", b"1"), ("shelf/orders", "0001", b"2")]
     desk.router.restore("askr", [], 0, desk.now_us, kept)
     assert taken == [("askr", "a", b"1"), ("askr", "orders/0001", b"2")]
+
+
+def test_a_shelf_that_nobody_knows_is_left_alone_and_noted() -> None:
+    desk = Desk()
+    desk.router.restore("askr", [], 0, desk.now_us, [("unheard_of", "a", b"1")])
+    desk.settle()
+    assert [each.event for each in desk.effects if isinstance(each, Note)] == ["row left alone"]

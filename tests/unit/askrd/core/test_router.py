@@ -2,6 +2,7 @@
 
 import pytest
 
+from askrd.core import departure
 from askrd.core.session import Phase
 from askrd.wire.codec import encode
 from askrd.wire.errors import BadRequest, PayloadTooLarge
@@ -217,9 +218,9 @@ def test_a_draining_daemon_takes_no_new_commands_and_finishes_the_old(is_fast: b
     desk.router.drain(20_000, desk.now_us)
     said, asked = me.heard()
     assert (said.kind, body(said)["grace_ms"]) == (Kind.DRAIN, 20_000)
-    assert (asked.kind, desk.router.uninformed) == (Kind.PING, 2)
+    assert (asked.kind, departure.uninformed(desk.router.board)) == (Kind.PING, 2)
     me.say(Frame(kind=Kind.PONG))
-    assert desk.router.uninformed == 1, "who answers has read it"
+    assert departure.uninformed(desk.router.board) == 1, "who answers has read it"
     other.resume()
     assert other.kinds() == [Kind.DRAIN, Kind.PING, Kind.CALL], "what waited was taken before"
     for id_, address in ((3, "agent.fetch"), (4, "other.fetch"), (5, "$askr.ping")):

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from askrd.core import commands, eligibility, router, routes, waiting
+from askrd.core import commands, departure, eligibility, router, routes, waiting
 from askrd.wire.frames import Frame, Kind
 from tests.unit.askrd.core.desk import MS, SECOND, Desk, Mate, body, json
 
@@ -154,7 +154,7 @@ def test_an_instance_with_too_many_unanswered_commands_gets_no_more(
     agent.say(fail(4))
     agent.reply(5)
     assert [f.kind for f in me.heard()].count(Kind.REPLY) == 3
-    assert desk.router.in_flight == 0
+    assert departure.in_flight(desk.router.board) == 0
 
 
 def test_nothing_waits_for_instances_that_are_all_silent() -> None:
@@ -192,7 +192,7 @@ def test_an_instance_executes_no_more_than_it_says(where: str, is_fast: bool) ->
     assert names == [b"agent.fetch"] * 2 + [b"agent.other"] * (where == "command")
     assert me.ask("$askr.stats")["queues"][0]["waiting"] == (3 if where == "command" else 4)
     answered = 0
-    while desk.router.in_flight:
+    while departure.in_flight(desk.router.board):
         answered += 1
         agent.reply(answered)
         instance = agent.session.instances["agent"]
