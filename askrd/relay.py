@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import ParamSpec, assert_never
 
-from askrd.core.effects import Close, Note, Persist, Rebind, Say
+from askrd.core.effects import Close, Dial, HangUp, Note, Persist, Rebind, Say
 from askrd.core.router import Router
 from askrd.core.session import Phase, Session
 from askrd.core.wheel import NEVER_US
@@ -38,6 +38,7 @@ class Relay:
         on_gone: learns of every session whose connection is gone.
         on_rebound: learns that the connection of the first session carries the second one now,
             and the other way round.
+        on_dial: learns which services the daemon is to dial, and which no more.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Relay:
         self.events = EventTexts()
         self.on_gone: Callable[[Session], None] = lambda _: None
         self.on_rebound: Callable[[Session, Session], None] = lambda _link, _session: None
+        self.on_dial: Callable[[Dial | HangUp], None] = lambda _: None
         self._loop = loop
         self._wheel = router.board.wheel
         self._on_fault = on_fault
@@ -228,6 +230,8 @@ class Relay:
                         self._rebind(effect)
                     case Say():
                         self._say(effect)
+                    case Dial() | HangUp():
+                        self.on_dial(effect)
                     case _:
                         assert_never(effect)
         if changes:

@@ -40,8 +40,29 @@ def sub(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
         )
     session.subscriptions[frame.id] = pattern
     session.taken.add(frame.id)
-    session.in_open_workspace.subscriptions.add(pattern, session)
+    workspace = session.in_open_workspace
+    workspace.subscriptions.add(pattern, session)
     board.tell(session, Kind.SUBBED, frame.id)
+    for follower in workspace.followers:
+        _pass_on(board, follower, pattern)
+
+
+def follow(board: Switchboard, session: Session) -> None:
+    """Tells a session from now on which events somebody listens to, and which now.
+
+    It stands before a peer that says an event only to those who named it.
+    """
+    workspace = session.in_open_workspace
+    workspace.followers[session] = None
+    for each in list(workspace.sessions.values()):
+        for pattern in each.subscriptions.values():
+            _pass_on(board, session, pattern)
+
+
+def _pass_on(board: Switchboard, follower: Session, pattern: str) -> None:
+    """Passes on the wish to hear an event; a wildcard names none, and `$` the daemon's own."""
+    if "*" not in pattern and not pattern.startswith("$"):
+        board.send(follower, Frame(kind=Kind.SUB, name=pattern.encode()))
 
 
 def unsub(_board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:

@@ -142,6 +142,7 @@ def leave(board: Switchboard, session: Session, cause: str) -> None:
     session.subscriptions.clear()
     watches.forget(session)
     workspace.roster.pop(session, None)
+    workspace.followers.pop(session, None)
     workspace.sessions.pop(session.suffix, None)
     commits.abandon(board, workspace, session.suffix)
     session.routes = {}

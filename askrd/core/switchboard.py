@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from askrd.core.effects import Close, Effect, Note
+from askrd.core.effects import Attachment, Close, Effect, Note
 from askrd.core.expiry import Expiry
 from askrd.core.gate import Gate
 from askrd.core.outbox import LargeEvent
@@ -111,12 +111,14 @@ class Switchboard:
         effects: what is to be done outside, in order.
         queued_bytes: roughly what was put into outboxes since the last flush.
         expiry: when entries of the state go by themselves.
+        attachments: the services the daemon dials, by workspace and name.
         grace_ms: how long a drain may take, or 0 while not draining.
         recent: the last commands that were given to an instance. failures: the last that failed.
     """
 
     __slots__ = (
         "_floor",
+        "attachments",
         "daemon",
         "dirty",
         "effects",
@@ -153,6 +155,7 @@ class Switchboard:
         self.queued_bytes = 0
         self.recent: deque[Entry | Past] = deque(maxlen=RECENT_COMMANDS_MAX)
         self.failures: deque[Failure] = deque(maxlen=RECENT_COMMANDS_MAX)
+        self.attachments: dict[tuple[str, str], Attachment] = {}
         self._floor = 0
         self.grace_ms = 0
 

@@ -3,6 +3,6 @@
 
 cdef class Workspace:
     cdef public str name
-    cdef public dict sessions, watching, onlookers, roster
+    cdef public dict sessions, watching, onlookers, roster, followers
     cdef public object destinations, subscriptions, state, changes, kept
     cdef public long long seq

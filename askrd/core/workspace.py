@@ -24,12 +24,14 @@ class Workspace:
         watching: sessions with at least one state watch.
         onlookers: those of them that watch who is there.
         roster: sessions that want `roster` frames.
+        followers: sessions that want to know which events are listened to.
         kept: outcomes of commands with an idempotency key.
     """
 
     __slots__ = (
         "changes",
         "destinations",
+        "followers",
         "kept",
         "name",
         "onlookers",
@@ -53,6 +55,7 @@ class Workspace:
         self.watching: dict[Session, None] = {}
         self.onlookers: dict[Session, None] = {}
         self.roster: dict[Session, None] = {}
+        self.followers: dict[Session, None] = {}
         self.kept = Shelf()
 
     @property

@@ -15,7 +15,7 @@ from websockets.frames import Frame as Message, Opcode
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from askrd.core.session import Phase, Session
 from askrd.doors.door import APART_BYTES, LARGE_READ_BYTES, Door, Relay, in_runs
@@ -56,13 +56,14 @@ class WebSocketDoor(Door):
         *,
         events: EventTexts,
         message_bytes_max: int,
+        allow_origins: tuple[str, ...] = (),
     ) -> None:
-        """Takes over a connection that began with ``GET ``."""
-        session.via = "ws"
+        """Takes over a connection whose request asks for a WebSocket."""
+        session.via = "wss" if session.via in {"tls", "https"} else "ws"
         super().__init__(relay, session, transport)
         self._message_bytes_max = message_bytes_max
         self._library = ServerProtocol(
-            origins=[None],
+            origins=[None, *map(Origin, allow_origins)],
             subprotocols=[Subprotocol(SUBPROTOCOL_BINARY), Subprotocol(SUBPROTOCOL_TEXT)],
             select_subprotocol=_select,
             max_size=message_bytes_max,
@@ -129,7 +130,7 @@ class WebSocketDoor(Door):
     def _speak(self, *, text: bool) -> None:
         self.is_text = text
         if text:
-            self.session.via = "ws+json"
+            self.session.via += "+json"
 
     # ── messages ──────────────────────────────────────────────────────────────────────────
 

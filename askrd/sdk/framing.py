@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Protocol
 from askrd.sdk.errors import CannotConnect
 from askrd.wire.addresses import DaemonAddress
 from askrd.wire.codec import Assembly, Malformed, decode
-from askrd.wire.errors import BadRequest
 from askrd.wire.frames import (
     HEADER,
     MAGIC,
@@ -70,17 +69,9 @@ class Framing(Protocol):
 
 
 def framing_for(address: DaemonAddress) -> Framing:
-    """Returns the framing that is spoken at ``address``.
-
-    Raises:
-        BadRequest: this version does not speak it.
-    """
-    if address.scheme in {"unix", "tcp"}:
+    """Returns the framing that is spoken at ``address``."""
+    if address.scheme in {"unix", "tcp", "askrs"}:
         return RawFraming()
-    if address.scheme == "askrs":
-        raise BadRequest(
-            f"{address.url}: TLS without WebSocket is not built yet; use wss:// or an SSH tunnel"
-        )
     return WebSocketFraming(address)
 
 

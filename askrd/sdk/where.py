@@ -103,7 +103,8 @@ def _recorded(path: Path) -> list[DaemonAddress]:
     try:
         with path.open("rb") as file:
             record = msgspec.json.decode(file.read(_FILE_BYTES_MAX), type=_Record)
-        return [parse_url(url) for url in record.addresses[:_PLACES_MAX]]
+        places = [url for url in record.addresses if not url.startswith("udp:")]
+        return [parse_url(url) for url in places[:_PLACES_MAX]]
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, BadRequest):
         return []
 

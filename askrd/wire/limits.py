@@ -118,6 +118,21 @@ STATE_CHANGES_BYTES_MAX = 16 * MIB
 """Keys and values of the changes remembered per workspace together."""
 GATED_MAX = 10_000
 """State writes that wait for the store."""
+NODE_ASKR_READ_BYTES_MAX = MIB
+"""Longest message of a node-askr peer that is read."""
+NODE_ASKR_TEXT_BYTES_MAX = 60 * KIB
+"""Longest message written to a node-askr peer: it reads at most 64 KiB at once."""
+NODE_ASKR_SPACING_MS = 5
+"""Least time between two messages to a node-askr peer, which takes each chunk for one."""
+NODE_ASKR_EVENTS_MAX = 1_000
+"""Events that wait for one node-askr peer."""
+NODE_ASKR_EVENTS_BYTES_MAX = 8 * MIB
+NODE_ASKR_ANSWERS_MAX = 256
+"""Commands of a node-askr peer without a written answer before no more are read."""
+SUBSCRIPTIONS_OUT_MAX = 1_000
+"""Events that a node-askr service is asked for on one connection."""
+ATTACHMENTS_MAX = 64
+"""node-askr services that one daemon dials."""
 GAP_SUBJECTS_MAX = 16
 """Subjects a `gap` names one by one."""
 FLUSH_BYTES = 4 * MIB

@@ -37,6 +37,9 @@ BANNED = {
 # The one file that is loaded by pytest alone, and may therefore count on it.
 PYTEST_PLUGIN = ("askrd/testing/plugin.py", "pytest")
 
+# Extras that the product itself imports from, where they are installed.
+USED_EXTRAS = ("http",)
+
 CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 markdown = pytest.mark.parametrize("path", with_suffix(".md"), ids=name_of)
@@ -147,9 +150,11 @@ def test_every_dependency_has_its_reason() -> None:
 
 
 def test_every_library_is_declared_and_every_declared_one_is_used() -> None:
-    declared = {Requirement(line).name for line in project()["dependencies"]}
+    optional = project()["optional-dependencies"]
+    lines = chain(project()["dependencies"], *(optional[extra] for extra in USED_EXTRAS))
+    declared = {canonicalize_name(Requirement(line).name) for line in lines}
     imported = {
-        name
+        canonicalize_name(name)
         for path in with_suffix(".py", under=PACKAGES)
         for name in third_parties(imports_of(path))
         if (name_of(path), name) != PYTEST_PLUGIN

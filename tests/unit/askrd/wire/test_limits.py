@@ -70,6 +70,20 @@ OF_THE_CODE = {
     ],
     "connections of a session": [limits.LINKS_MAX],
     "JSON depth in text": [limits.JSON_DEPTH_MAX],
+    "node-askr: message read · written": [
+        limits.NODE_ASKR_READ_BYTES_MAX,
+        limits.NODE_ASKR_TEXT_BYTES_MAX,
+    ],
+    "node-askr: time between messages, ms": [limits.NODE_ASKR_SPACING_MS],
+    "node-askr: events that wait · their bytes · answers missing": [
+        limits.NODE_ASKR_EVENTS_MAX,
+        limits.NODE_ASKR_EVENTS_BYTES_MAX,
+        limits.NODE_ASKR_ANSWERS_MAX,
+    ],
+    "events asked of an attached service · attached services": [
+        limits.SUBSCRIPTIONS_OUT_MAX,
+        limits.ATTACHMENTS_MAX,
+    ],
     "sessions per remote address (not loopback or unix)": [DEFAULT_LIMITS.sessions_per_address_max],
 }
 
