@@ -13,6 +13,7 @@ from askrd.wire.blocks import Compress, Decompress, Packer, Unpacker
 from askrd.wire.errors import BadRequest
 
 ZSTD, DEFLATE = "zstd", "deflate"
+ZSTD_MODULES = ("compression.zstd", "backports.zstd")
 DEFLATE_LEVEL = 1
 ZSTD_LEVEL = 1
 ZSTD_WINDOW_LOG_MAX = 21
@@ -22,7 +23,7 @@ _RAW_WINDOW_BITS = -15
 
 def kinds() -> tuple[str, ...]:
     """Returns what can be spoken here, the best first."""
-    return (DEFLATE,) if _zstd() is None else (ZSTD, DEFLATE)
+    return (DEFLATE,) if zstd_module() is None else (ZSTD, DEFLATE)
 
 
 def chosen(offered: list[str]) -> str:
@@ -41,8 +42,9 @@ def unpacker(kind: str) -> Unpacker:
     return Unpacker(_ENDS[kind][1]())
 
 
-def _zstd() -> ModuleType | None:
-    for name in ("compression.zstd", "backports.zstd"):
+def zstd_module() -> ModuleType | None:
+    """Returns the module that speaks zstd, where there is one."""
+    for name in ZSTD_MODULES:
         try:
             return import_module(name)
         except ImportError:
@@ -71,14 +73,14 @@ def _inflating() -> Decompress:
 
 
 def _zstd_compressing() -> Compress:
-    zstd = _zstd()
+    zstd = zstd_module()
     assert zstd is not None
     stream = zstd.ZstdCompressor(level=ZSTD_LEVEL)
     return lambda data: bytes(stream.compress(data, mode=stream.FLUSH_BLOCK))
 
 
 def _zstd_decompressing() -> Decompress:
-    zstd = _zstd()
+    zstd = zstd_module()
     assert zstd is not None
     limits = {zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG_MAX}
     stream = zstd.ZstdDecompressor(options=limits)
@@ -86,12 +88,17 @@ def _zstd_decompressing() -> Decompress:
     def decompress(data: bytes, most: int) -> bytes:
         try:
             found = bytes(stream.decompress(data, max_length=most))
+            while not (stream.needs_input or stream.eof):
+                more = bytes(stream.decompress(b"", max_length=most - len(found) + 1))
+                found += more
+                if len(found) > most:
+                    raise BadRequest(_TOO_MUCH.format(most))
+                if not more:
+                    break
         except (zstd.ZstdError, EOFError) as exc:
             raise BadRequest(f"a block is no zstd stream: {exc}") from exc
         if stream.eof:
             raise BadRequest(_OVER)
-        if not stream.needs_input:
-            raise BadRequest(_TOO_MUCH.format(most))
         return found
 
     return decompress

@@ -151,7 +151,12 @@ class RunningDaemon:
         make_store = self._make_store if self._database is not None else None
         relay = Relay(router, loop=loop, on_fault=self._on_fault, make_store=make_store)
         certificates = self._certificates()
-        around = Surroundings(router.board, self._config.limits, self._config.allow_origins)
+        around = Surroundings(
+            router.board,
+            self._config.limits,
+            self._config.allow_origins,
+            self._config.compression,
+        )
         listener = Listener(
             relay,
             relay.connect,

@@ -136,6 +136,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             extra={"unit": ""},
         ),
     ] = ""
+    compression: Annotated[
+        bool,
+        Meta(
+            description="Compress connections whose peer asks for it.",
+            extra={"unit": ""},
+        ),
+    ] = True
     allow_origins: Annotated[
         tuple[Annotated[str, Meta(pattern=ORIGIN)], ...],
         Meta(

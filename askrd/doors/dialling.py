@@ -144,7 +144,7 @@ def _is_own(transport: asyncio.Transport, own: list[ListenAddress]) -> bool:
     names = {host, "localhost"} if ip_address(host).is_loopback else {host}
     if is_here:
         names |= {"0.0.0.0", "::"}  # noqa: S104  # compared, not bound
-    return any(one.port == port and one.host in names for one in own)
+    return any((one.kind, one.port) == ("tcp", port) and one.host in names for one in own)
 
 
 class _Greeter(asyncio.Protocol):

@@ -14,8 +14,8 @@ from askrd.doors.node_askr import NodeAskrDoor
 from askrd.doors.transcript import EventTexts
 from askrd.doors.websocket import WebSocketDoor
 from askrd.wire.bodies import ErrorBody, dump
-from askrd.wire.errors import ErrorCode
-from askrd.wire.frames import MAGIC
+from askrd.wire.errors import BadRequest, ErrorCode
+from askrd.wire.frames import MAGIC, MAGIC_COMPRESSED
 from askrd.wire.limits import OVERHEAD_BYTES_MAX, Limits
 
 _METHODS = (
@@ -80,12 +80,31 @@ class Sniffer(asyncio.Protocol):
         first = self._first = self._first + data
         if first.startswith(MAGIC):
             self._enter(RawDoor(self._relay, session, transport), first[len(MAGIC) :])
+        elif first.startswith(MAGIC_COMPRESSED):
+            self._take_offer(session, transport, first)
         elif first.startswith(b"{"):
             self._take_object(session, transport, data)
         elif first.startswith(_METHODS):
             self._take_http(session, transport)
-        elif not any(word.startswith(first) for word in (MAGIC, *_METHODS)):
+        elif not any(word.startswith(first) for word in (MAGIC, MAGIC_COMPRESSED, *_METHODS)):
             self._refuse(transport, first)
+
+    def _take_offer(self, session: Session, transport: asyncio.Transport, first: bytes) -> None:
+        """Agrees with a peer that would like to compress on how that is done."""
+        from askrd.doors.compressed import NOTHING, agreed
+
+        try:
+            found = agreed(first, is_allowed=self._around.may_compress)
+        except BadRequest:
+            self._refuse(transport, first)
+            return
+        if found is not None:
+            kind, rest = found
+            transport.write(f"{kind or NOTHING}\n".encode())
+            door = RawDoor(self._relay, session, transport)
+            if kind:
+                door.compress(kind)
+            self._enter(door, rest)
 
     def _take_object(self, session: Session, transport: asyncio.Transport, data: bytes) -> None:
         """Waits for the end of the first object: it says which JSON is spoken."""
@@ -116,6 +135,7 @@ class Sniffer(asyncio.Protocol):
                 events=self._events,
                 message_bytes_max=self._text_bytes_max,
                 allow_origins=self._around.allow_origins,
+                may_compress=self._around.may_compress,
             )
             self._enter(web, data)
 

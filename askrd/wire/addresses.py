@@ -5,7 +5,7 @@ Daemon and SDK share these rules, so that a client without any setting finds the
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Literal
 
@@ -47,17 +47,29 @@ class DaemonAddress:
         host: name or IP address without brackets; empty for `unix`.
         port: 1 to 65535; 0 for `unix`.
         path: file of a `unix` socket, resource of `ws wss http https` (at least `/`), else empty.
+        compress: whether to ask for compression; None = where it is not this machine.
     """
 
     scheme: str
     host: str = ""
     port: int = 0
     path: str = ""
+    compress: bool | None = field(default=None, compare=False)
 
     @property
     def is_tls(self) -> bool:
         """Whether the connection is to be encrypted."""
         return self.scheme in _TLS_SCHEMES
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine: loopback or a unix socket."""
+        return self.scheme == "unix" or _is_loopback(self.host)
+
+    @property
+    def wants_compression(self) -> bool:
+        """Whether to ask for it."""
+        return not self.is_local if self.compress is None else self.compress
 
     @property
     def url(self) -> str:

@@ -40,6 +40,10 @@ PAYLOAD_BYTES_HARD_MAX = 8 * MIB
 """No configuration raises the payload limit above this."""
 SKIP_BYTES_MAX = 64 * MIB
 """An oversize frame is counted away up to this size; beyond it the connection closes."""
+BLOCK_BYTES_MAX = 1 * MIB
+"""Bytes of one block of a compressed connection, before they are compressed."""
+BLOCK_BYTES_MIN = 64
+"""Smaller blocks travel as they are."""
 PART_BYTES = 64 * KIB
 """Frames above this size may travel as `part` frames."""
 PART_GROUPS_MAX = 4

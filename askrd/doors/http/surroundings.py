@@ -16,8 +16,10 @@ class Surroundings:
         board: the core's tables; only read.
         limits: the daemon's.
         allow_origins: web origins whose pages may use the daemon.
+        may_compress: whether connections are compressed whose peer asks for it.
     """
 
     board: Switchboard
     limits: Limits
     allow_origins: tuple[str, ...] = ()
+    may_compress: bool = True
