@@ -4,16 +4,15 @@
 connection agree on one before anything else is said.
 """
 
+import sys
 import zlib
 from collections.abc import Callable
-from importlib import import_module
 from types import ModuleType
 
 from askrd.wire.blocks import Compress, Decompress, Packer, Unpacker
 from askrd.wire.errors import BadRequest
 
 ZSTD, DEFLATE = "zstd", "deflate"
-ZSTD_MODULES = ("compression.zstd", "backports.zstd")
 DEFLATE_LEVEL = 1
 ZSTD_LEVEL = 1
 ZSTD_WINDOW_LOG_MAX = 21
@@ -44,12 +43,15 @@ def unpacker(kind: str) -> Unpacker:
 
 def zstd_module() -> ModuleType | None:
     """Returns the module that speaks zstd, where there is one."""
-    for name in ZSTD_MODULES:
-        try:
-            return import_module(name)
-        except ImportError:
-            continue
-    return None
+    found: ModuleType
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd as found
+        else:
+            from backports import zstd as found
+    except ImportError:
+        return None
+    return found
 
 
 def _deflating() -> Compress:

@@ -38,7 +38,10 @@ BANNED = {
 PYTEST_PLUGIN = ("askrd/testing/plugin.py", "pytest")
 
 # Extras that the product itself imports from, where they are installed.
-USED_EXTRAS = ("http",)
+USED_EXTRAS = ("http", "zstd")
+
+# Modules whose distribution has another name; None = a later Python has them of its own.
+DISTRIBUTIONS = {"backports": "backports.zstd", "compression": None}
 
 CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
@@ -154,9 +157,10 @@ def test_every_library_is_declared_and_every_declared_one_is_used() -> None:
     lines = chain(project()["dependencies"], *(optional[extra] for extra in USED_EXTRAS))
     declared = {canonicalize_name(Requirement(line).name) for line in lines}
     imported = {
-        canonicalize_name(name)
+        canonicalize_name(distribution)
         for path in with_suffix(".py", under=PACKAGES)
         for name in third_parties(imports_of(path))
         if (name_of(path), name) != PYTEST_PLUGIN
+        and (distribution := DISTRIBUTIONS.get(name, name)) is not None
     }
     assert imported == declared

@@ -44,6 +44,7 @@ OF_THE_CODE = {
     "stream, before credit: items · bytes": [limits.STREAM_ITEMS, limits.STREAM_BYTES],
     "credit at once, items or bytes": [limits.STREAM_CREDIT_MAX],
     "item of bytes, by custom": [limits.STREAM_ITEM_BYTES],
+    "block of a compressed connection": [limits.BLOCK_BYTES_MAX],
     "payload put together from pieces": [limits.GATHERED_BYTES_MAX],
     "silence of a stream that has begun": [DEFAULT_LIMITS.stream_idle_ms],
     "members of a survey": [limits.SURVEY_MEMBERS_MAX],
