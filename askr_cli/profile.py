@@ -186,13 +186,7 @@ def _checked(name: str, value: Any, origin: str) -> Any:
 
 
 def _url(text: str) -> str:
-    address = parse_url(text)
-    if address.scheme == "askrs":
-        raise Usage(
-            f"{shown(text)}: this version of askr has no TLS without WebSocket yet; "
-            "use wss:// or an SSH tunnel"
-        )
-    return address.url
+    return parse_url(text).url
 
 
 def _text(value: Any) -> str:

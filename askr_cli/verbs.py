@@ -115,6 +115,27 @@ VERBS = (
         writes=True,
     ),
     Verb(
+        "attach",
+        "have the daemon dial a node-askr service and offer it",
+        f"{_COMMANDS}.attachments:attach",
+        (
+            ("askr attach node-askr://127.0.0.1:8801 --as agent", "then: askr send agent.fetch"),
+            (
+                "askr attach node-askr://127.0.0.1:8801 --as agent --commands fetch,start",
+                "listed, so that askr send fetch finds it, too",
+            ),
+            ("askr attach", "what is attached"),
+        ),
+        writes=True,
+    ),
+    Verb(
+        "detach",
+        "hang up on a service that was attached",
+        f"{_COMMANDS}.attachments:detach",
+        (("askr detach agent", "the daemon dials it no more"),),
+        writes=True,
+    ),
+    Verb(
         "expose",
         "offer a program as a command",
         "askr_cli.programs.expose:expose",

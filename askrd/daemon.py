@@ -19,6 +19,8 @@ from askrd.config import Config, ListenAddress, Loaded
 from askrd.core import departure
 from askrd.core.router import Router
 from askrd.core.switchboard import Daemon as Identity
+from askrd.doors.dialling import Dialler
+from askrd.doors.http.surroundings import Surroundings
 from askrd.doors.listener import Listener
 from askrd.fabric.single_node import SingleNode
 from askrd.host import clock, entropy, memory, whereabouts
@@ -32,6 +34,8 @@ from askrd.store.store import Outcomes, Store
 from askrd.version import BUILD, VERSION
 
 if TYPE_CHECKING:
+    from askrd.core.statistics import Totals
+    from askrd.doors.certificates import Certificates
     from askrd.store.database import Database
 
 DRAIN_POLL_S = 0.02
@@ -100,6 +104,10 @@ def build_name() -> str:
     return f"{BUILD}, Python {platform.python_version()}, {loop}"
 
 
+def _nothing_to_reload() -> None:
+    _log.info("nothing to reload", hint="only certificates are read again")
+
+
 class RunningDaemon:
     """One daemon from its first socket to its last byte."""
 
@@ -146,24 +154,46 @@ class RunningDaemon:
         )
         make_fabric = partial(SingleNode, make_store=self._make_store)
         relay = Relay(router, loop=loop, on_fault=self._on_fault, make_fabric=make_fabric)
-        listener = Listener(relay, relay.connect, relay.enter, relay.events, self._config.limits)
+        certificates = self._certificates()
+        around = Surroundings(
+            router.board,
+            self._config.limits,
+            self._config.allow_origins,
+            self._config.compression,
+        )
+        listener = Listener(
+            relay,
+            relay.connect,
+            relay.enter,
+            relay.events,
+            self._config.limits,
+            around,
+            certificates,
+        )
         relay.on_gone = listener.forget
         relay.on_rebound = listener.rebound
+        dialler = Dialler(relay, relay.connect, relay.enter)
+        relay.on_dial = dialler.take
         record: whereabouts.Record | None = None
         path = whereabouts.record_path(self._listen, self._environ)
         try:
             self._restore(relay)
-            await self._open(listener)
+            await self._open(listener, router.board.totals)
+            dialler.own.extend(self._addresses)
             record = self._publish(path)
             with StopSignals(
-                loop, drain=lambda _: self._drain.set(), stop_now=lambda _: self._now.set()
+                loop,
+                drain=lambda _: self._drain.set(),
+                stop_now=lambda _: self._now.set(),
+                reload=certificates.reload if certificates is not None else _nothing_to_reload,
             ):
                 self._say_ready()
                 await self._until_told(relay)
                 listener.stop_accepting()
-                await self._leave(relay, router)
+                await self._leave(relay, router, dialler)
         finally:
             listener.stop_accepting()
+            await dialler.close()
             relay.close()
             if record is not None:
                 whereabouts.withdraw(path, record)
@@ -180,6 +210,19 @@ class RunningDaemon:
         self._now.set()
 
     # ── start ─────────────────────────────────────────────────────────────────────────────
+
+    def _certificates(self) -> Certificates | None:
+        """Reads what TLS is greeted with.
+
+        Raises:
+            BadCertificate: the files cannot be used; nothing was started.
+        """
+        config = self._config
+        if not config.tls_certificate:
+            return None
+        from askrd.doors.certificates import CertificateFiles, Certificates
+
+        return Certificates(CertificateFiles(Path(config.tls_certificate), Path(config.tls_key)))
 
     def _make_store(self, outcomes: Outcomes) -> Store:
         """Returns a store over the database, or one in memory where there is none."""
@@ -199,7 +242,7 @@ class RunningDaemon:
             _log.info("state restored", entries=kept.entries, records=kept.records, file=file)
         relay.define_logs(self._config.workspace, self._config.logs)
 
-    async def _open(self, listener: Listener) -> None:
+    async def _open(self, listener: Listener, totals: Totals) -> None:
         for address in self._listen:
             if address.kind == "unix":
                 path = Path(address.path)
@@ -208,6 +251,8 @@ class RunningDaemon:
                 self._sockets.append(bound)
                 await listener.listen_unix(bound.socket)
                 self._addresses.append(address)
+            elif address.kind == "udp":
+                self._addresses.append(await listener.listen_udp(address, totals))
             else:
                 self._addresses.append(await listener.listen_tcp(address))
 
@@ -276,7 +321,7 @@ class RunningDaemon:
                     shown = status
                     self._notifier.status(status)
 
-    async def _leave(self, relay: Relay, router: Router) -> None:
+    async def _leave(self, relay: Relay, router: Router, dialler: Dialler) -> None:
         """Finishes what is in flight, says goodbye, lets the last bytes out."""
         grace_s = self._config.drain_s
         self._notifier.stopping(f"draining {departure.in_flight(router.board)} commands")
@@ -292,6 +337,7 @@ class RunningDaemon:
             await self._while_not_now(lambda: departure.in_flight(router.board) > 0, grace_s)
             left = departure.in_flight(router.board)
             await self._while_not_now(lambda: len(router.board.gate) > 0, STORE_WAIT_S)
+            await dialler.close()
             relay.close_all("the daemon is shutting down")
             await self._while_not_now(lambda: relay.connections > 0, CLOSE_WAIT_S)
             _log.info("stopped", unfinished=left)

@@ -11,7 +11,7 @@ from askrd.core.wheel cimport Wheel
 
 cdef class Relay:
     cdef public Router router
-    cdef public object events, on_gone, on_rebound
+    cdef public object events, on_gone, on_rebound, on_dial
     cdef object _loop, _on_fault, _fabric, _alarm
     cdef Wheel _wheel
     cdef dict _doors

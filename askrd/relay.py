@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import ParamSpec, assert_never
 
 from askrd.core import log_commands
-from askrd.core.effects import Close, Durable, Note, Persist, Rebind, Record, Say
+from askrd.core.effects import Close, Dial, Durable, HangUp, Note, Persist, Rebind, Record, Say
 from askrd.core.instants import NEVER_US
 from askrd.core.router import Router
 from askrd.core.session import Phase, Session
@@ -40,6 +40,7 @@ class Relay:
         on_gone: learns of every session whose connection is gone.
         on_rebound: learns that the connection of the first session carries the second one now,
             and the other way round.
+        on_dial: learns which services the daemon is to dial, and which no more.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Relay:
         self.events = EventTexts()
         self.on_gone: Callable[[Session], None] = lambda _: None
         self.on_rebound: Callable[[Session, Session], None] = lambda _link, _session: None
+        self.on_dial: Callable[[Dial | HangUp], None] = lambda _: None
         self._loop = loop
         self._wheel = router.board.wheel
         self._on_fault = on_fault
@@ -242,6 +244,8 @@ class Relay:
                         self._rebind(effect)
                     case Say():
                         self._say(effect)
+                    case Dial() | HangUp():
+                        self.on_dial(effect)
                     case _:
                         assert_never(effect)
         if changes:

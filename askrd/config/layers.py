@@ -183,7 +183,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[tuple[Key, object]
 
 def _checked(name: str, value: object, source: str) -> object:
     """Checks one value that was given as text or by a flag, and returns it converted."""
-    if isinstance(value, str) and name == "listen":
+    if isinstance(value, str) and name in {"listen", "allow_origins"}:
         value = [part.strip() for part in value.split(",") if part.strip()]
     if isinstance(value, str) and name == "drain_s":
         try:
@@ -297,6 +297,14 @@ def _check_together(config: Config, listen: tuple[ListenAddress, ...]) -> None:
         raise ConfigError(
             f"limits.outbox_bytes_max ({limits.outbox_bytes_max}) must be at least "
             f"limits.payload_bytes_max ({limits.payload_bytes_max}), or no outbox holds one reply"
+        )
+    if bool(config.tls_certificate) != bool(config.tls_key):
+        raise ConfigError("tls_certificate and tls_key go together: give both files, or neither")
+    only_tls = [address.url for address in listen if address.is_tls_only]
+    if only_tls and not config.tls_certificate:
+        raise ConfigError(
+            f"{', '.join(only_tls)}: TLS needs a certificate. Give it with ASKRD_TLS_CERTIFICATE "
+            "and ASKRD_TLS_KEY, or tls_certificate and tls_key in the configuration file"
         )
     exposed = [address.url for address in listen if not address.is_local]
     if exposed and not config.insecure:

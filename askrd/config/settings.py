@@ -13,6 +13,8 @@ from askrd.wire.logs import LogDefinition
 from askrd.wire.names import WORKSPACE_DEFAULT
 
 ENVIRONMENT_PREFIX = "ASKRD_"
+ORIGIN = r"^https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?$|^https?://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?$"
+"""A web origin as browsers send it: scheme, host, and the port where it is not the usual one."""
 
 
 def _milliseconds(sentence: str) -> Meta:
@@ -118,6 +120,39 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             extra={"unit": ""},
         ),
     ] = False
+    tls_certificate: Annotated[
+        str,
+        Meta(
+            pattern=r"^[^\x00]*$",
+            description="PEM file with the certificate, and its chain, that TLS connections are "
+            "greeted with; read again on SIGHUP. Empty: no TLS.",
+            extra={"unit": ""},
+        ),
+    ] = ""
+    tls_key: Annotated[
+        str,
+        Meta(
+            pattern=r"^[^\x00]*$",
+            description="PEM file with the private key of tls_certificate.",
+            extra={"unit": ""},
+        ),
+    ] = ""
+    compression: Annotated[
+        bool,
+        Meta(
+            description="Compress connections whose peer asks for it.",
+            extra={"unit": ""},
+        ),
+    ] = True
+    allow_origins: Annotated[
+        tuple[Annotated[str, Meta(pattern=ORIGIN)], ...],
+        Meta(
+            max_length=64,
+            description="Web origins whose pages may use the daemon, such as "
+            "https://console.example.org; empty: none.",
+            extra={"unit": ""},
+        ),
+    ] = ()
     log_format: Annotated[
         Literal["auto", "text", "json"],
         Meta(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from askrd.core.course import NO_OPTIONS
 from askrd.core.eligibility import BARRED, OUT_OF_ROTATION, busy, hindrance, standing
 from askrd.core.routes import Route
-from askrd.core.services import Hoping, Instance, Service
+from askrd.core.services import ANYTHING, Hoping, Instance, Service
 from askrd.core.statistics import CommandStatistics
 from askrd.wire.bodies import CallOptions, Provision
 from askrd.wire.errors import (
@@ -303,7 +303,7 @@ class Destinations:
 
     def _nobody(self, address: Address, service: Service, candidates: list[Candidate]) -> AskrError:
         offered = service.command_names()
-        if address.command not in offered:
+        if address.command not in offered and ANYTHING not in offered:
             close = nearest(address.command, offered)
             message = f"'{service.name}' does not offer '{address.command}'."
             return self._unknown(CommandUnknown, message, close)

@@ -113,4 +113,43 @@ class Say:
     frame: bytes
 
 
-Effect = Close | Durable | Note | Rebind | Say
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A node-askr service that the daemon dials, because it cannot dial in.
+
+    Attributes:
+        workspace: where it is a service.
+        service: the name it has there.
+        host, port: where it listens.
+        commands: what it takes; empty = it was not said.
+        events: what it emits; empty = it was not said.
+    """
+
+    workspace: str
+    service: str
+    host: str
+    port: int
+    commands: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as ``HOST:PORT``."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Connect to a service from now on, again and again."""
+
+    attachment: Attachment
+
+
+@dataclass(frozen=True, slots=True)
+class HangUp:
+    """Close the connection to a service, and connect to it no more."""
+
+    attachment: Attachment
+
+
+Effect = Close | Durable | Note | Rebind | Say | Dial | HangUp

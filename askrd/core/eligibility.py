@@ -30,7 +30,7 @@ def standing(instance: Instance, address: Address) -> Verdict | None:
 
     What it looks at changes only with the registry, so that the result may be remembered.
     """
-    if address.command not in instance.commands:
+    if not instance.offers(address.command):
         return "not_offered", f"it does not offer '{address.command}'"
     if address.instances and instance.session.suffix not in address.instances:
         return "not_addressed", f"the address names {', '.join(address.instances)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from askrd.core import groups, log_rules
+from askrd.core import followers, groups, log_rules
 from askrd.core.admission import check_flags, check_id
 from askrd.core.choice import POLICIES
 from askrd.core.event import marked
@@ -55,6 +55,8 @@ def sub(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
         session.outbox.undroppable[frame.id] = pattern
     session.taken.add(frame.id)
     board.tell(session, Kind.SUBBED, frame.id)
+    if workspace.followers:
+        followers.pass_on(board, workspace, pattern)
     is_plain = wants.retained is not False and not wants.group
     if behind is not None or (is_plain and len(workspace.retained)):
         _catch_up(board, session, frame.id, pattern, behind, wants)

@@ -151,6 +151,7 @@ def leave(board: Switchboard, session: Session, cause: str) -> None:
     collecting.leave(board, session)
     watches.forget(session)
     workspace.roster.pop(session, None)
+    workspace.followers.pop(session, None)
     workspace.sessions.pop(session.suffix, None)
     commits.abandon(board, workspace, session.suffix)
     session.routes = {}

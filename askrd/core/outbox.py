@@ -317,6 +317,10 @@ class Outbox:
         lane = self.events
         return self._dropped + (lane.dropped if isinstance(lane, EventLane) else 0)
 
+    def count_dropped(self, events: int) -> None:
+        """Takes note of events that the door dropped after they had left the outbox."""
+        self._dropped += events
+
     @property
     def waiting(self) -> tuple[int, int]:
         """Frames and bytes that wait."""

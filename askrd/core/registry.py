@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from askrd.core import commands, ejection, job_queues, roster, waiting
+from askrd.core import commands, ejection, followers, job_queues, roster, waiting
 from askrd.core.admission import check_flags, check_id
 from askrd.core.choice import POLICIES
 from askrd.core.course import MODES
-from askrd.core.services import Instance
+from askrd.core.services import ANYTHING, Instance
 from askrd.core.session import Session
 from askrd.core.switchboard import Switchboard
 from askrd.wire.bodies import CommandSpec, Provided, Provision, Withdraw, load
@@ -45,6 +45,7 @@ def provide(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> No
     _name_sender(session)
     _restrict(session)
     _answer(board, session, frame, instance)
+    _follow(board, session, provision)
     roster.announce_instance(board, instance, "joined")
     roster.announce_peer(board, session, "changed")
     _serve(board, session)
@@ -59,6 +60,7 @@ def update(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> Non
     job_queues.declare(board, instance)
     _restrict(session)
     _answer(board, session, frame, instance)
+    _follow(board, session, provision)
     roster.announce_instance(board, instance, "changed")
     waiting.review(board, instance.service)
     _serve(board, session)
@@ -132,7 +134,7 @@ def _read(session: Session, frame: Frame) -> Provision:
             f"a service has at most {COMMANDS_PER_SERVICE_MAX} commands",
             details={"limit": "commands_per_service_max"},
         )
-    _check_commands(provision)
+    _check_commands(session, provision)
     _check_modes(session, provision)
     _check_policy(provision.policy, f"'{provision.service}'")
     _check_rules(provision.allow_from, "allow_from")
@@ -142,7 +144,8 @@ def _read(session: Session, frame: Frame) -> Provision:
     if provision.concurrency < 0 or not 1 <= provision.weight <= _WEIGHT_MAX:
         raise BadRequest(f"concurrency is 0 or more, weight 1 to {_WEIGHT_MAX}")
     for emitted in provision.emits:
-        check_subject(roster.event_name(emitted))
+        if not _is_anything(session, roster.event_name(emitted)):
+            check_subject(roster.event_name(emitted))
     for pattern in provision.listens:
         check_pattern(roster.event_name(pattern))
     for tag in provision.tags:
@@ -150,10 +153,11 @@ def _read(session: Session, frame: Frame) -> Provision:
     return provision
 
 
-def _check_commands(provision: Provision) -> None:
+def _check_commands(session: Session, provision: Provision) -> None:
     seen: set[str] = set()
     for spec in provision.commands:
-        check_command(spec.name)
+        if not _is_anything(session, spec.name):
+            check_command(spec.name)
         if spec.name in seen:
             raise BadRequest(f"command '{spec.name}' is registered twice in one service")
         seen.add(spec.name)
@@ -162,6 +166,17 @@ def _check_commands(provision: Provision) -> None:
         if not 0 <= spec.timeout_ms <= TTL_MS_MAX:
             raise BadRequest(f"'{spec.name}': timeout_ms is 0 to {TTL_MS_MAX}")
         _check_command(spec)
+
+
+def _follow(board: Switchboard, session: Session, provision: Provision) -> None:
+    """Has a session that emits what it cannot name told which events are wanted."""
+    if ANYTHING in map(roster.event_name, provision.emits):
+        followers.follow(board, session)
+
+
+def _is_anything(session: Session, name: str) -> bool:
+    """Says whether a peer of a tongue without a registry lists what it cannot name."""
+    return name == ANYTHING and session.kind == "legacy"
 
 
 def _check_command(spec: CommandSpec) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from askrd.core import job_reports, log_commands, roster, rotation
+from askrd.core import attachments, job_reports, log_commands, roster, rotation
 from askrd.core.routes import Route
 from askrd.core.services import Instance, Service
 from askrd.core.session import Session
@@ -309,7 +309,10 @@ def _peer(board: Switchboard, session: Session) -> dict[str, Json]:
 Answer = Callable[[Switchboard, Session, Json], Json]
 
 COMMANDS: dict[str, Answer] = {
+    "$askr.attach": attachments.attach,
+    "$askr.attached": attachments.attached,
     "$askr.describe": describe,
+    "$askr.detach": attachments.detach,
     "$askr.disable": rotation.disable,
     "$askr.drain": rotation.drain,
     "$askr.enable": rotation.enable,

@@ -11,9 +11,14 @@ from askrd.wire.bodies import CommandSpec, Provision
 from askrd.wire.codec import Raw
 from askrd.wire.errors import AskrError
 from askrd.wire.frames import Frame
+from askrd.wire.limits import COMMANDS_PER_SERVICE_MAX
 
 if TYPE_CHECKING:
     from askrd.core.session import Session
+
+
+ANYTHING = "*"
+"""Listed by a service of a tongue without a registry: commands and events it cannot name."""
 
 
 class Instance:
@@ -63,6 +68,15 @@ class Instance:
         """Takes over what the instance offers now."""
         self.provision = provision
         self.commands: dict[str, CommandSpec] = {spec.name: spec for spec in provision.commands}
+
+    def offers(self, command: str) -> bool:
+        """Says whether it takes a command; one that cannot list its commands takes any, for a while."""
+        if command in self.commands:
+            return True
+        if ANYTHING not in self.commands or len(self.commands) > COMMANDS_PER_SERVICE_MAX:
+            return False
+        self.commands[command] = CommandSpec(name=command)
+        return True
 
     @property
     def in_flight(self) -> int:
@@ -159,8 +173,9 @@ class Service:
         self._chance = 0x9E3779B97F4A7C15
 
     def command_names(self) -> set[str]:
-        """Returns every command that at least one instance offers."""
-        return {name for instance in self.instances.values() for name in instance.commands}
+        """Returns every command that at least one instance lists."""
+        every = self.instances.values()
+        return {spec.name for instance in every for spec in instance.provision.commands}
 
     @property
     def turn(self) -> tuple[int, int]:

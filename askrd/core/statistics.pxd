@@ -7,6 +7,7 @@ cdef class CommandStatistics:
 
 
 cdef class Totals:
+    cdef public long long datagrams, datagrams_dropped
     cdef public long long deliveries, departed_calls, dropped, events, fails
     cdef public long long forged_replies, late_replies, replies, sessions
 

@@ -49,6 +49,8 @@ class Totals:
     """
 
     __slots__ = (
+        "datagrams",
+        "datagrams_dropped",
         "deliveries",
         "departed_calls",
         "dropped",
@@ -61,6 +63,8 @@ class Totals:
     )
 
     def __init__(self) -> None:
+        self.datagrams = 0
+        self.datagrams_dropped = 0
         self.deliveries = 0
         self.departed_calls = 0
         self.dropped = 0

@@ -9,7 +9,7 @@ cdef class Switchboard:
     cdef public object daemon, limits, gate, expiry, alarms, recent, failures
     cdef public long long now_us, started_us, wall_offset_us, queued_bytes, grace_ms
     cdef long long _floor
-    cdef public dict sessions, workspaces
+    cdef public dict sessions, workspaces, attachments
     cdef public Wheel wheel
     cdef public Totals totals
     cdef public list dirty, effects

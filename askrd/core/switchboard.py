@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from askrd.core.alarms import Alarms
-from askrd.core.effects import Close, Effect, Note
+from askrd.core.effects import Attachment, Close, Effect, Note
 from askrd.core.expiry import Expiry
 from askrd.core.gate import Gate
 from askrd.core.outbox import LargeEvent
@@ -112,6 +112,7 @@ class Switchboard:
         effects: what is to be done outside, in order.
         queued_bytes: roughly what was put into outboxes since the last flush.
         expiry: when entries of the state go by themselves. alarms: what else is to be done at a time.
+        attachments: the services the daemon dials, by workspace and name.
         grace_ms: how long a drain may take, or 0 while not draining.
         recent: the last commands that were given to an instance. failures: the last that failed.
     """
@@ -119,6 +120,7 @@ class Switchboard:
     __slots__ = (
         "_floor",
         "alarms",
+        "attachments",
         "daemon",
         "dirty",
         "effects",
@@ -156,6 +158,7 @@ class Switchboard:
         self.queued_bytes = 0
         self.recent: deque[Entry | Past] = deque(maxlen=RECENT_COMMANDS_MAX)
         self.failures: deque[Failure] = deque(maxlen=RECENT_COMMANDS_MAX)
+        self.attachments: dict[tuple[str, str], Attachment] = {}
         self._floor = 0
         self.grace_ms = 0
 

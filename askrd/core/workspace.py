@@ -29,6 +29,7 @@ class Workspace:
         watching: sessions with at least one state watch.
         onlookers: those of them that watch who is there.
         roster: sessions that want `roster` frames.
+        followers: sessions that want to know which events are listened to.
         kept: outcomes of commands with an idempotency key.
         jobs: commands that wait in queues, and what became of them.
         recent: the events of the last minutes. retained: the last ones of some subjects.
@@ -39,6 +40,7 @@ class Workspace:
     __slots__ = (
         "changes",
         "destinations",
+        "followers",
         "groups",
         "jobs",
         "kept",
@@ -67,6 +69,7 @@ class Workspace:
         self.watching: dict[Session, None] = {}
         self.onlookers: dict[Session, None] = {}
         self.roster: dict[Session, None] = {}
+        self.followers: dict[Session, None] = {}
         self.kept = Shelf()
         self.jobs = Jobs()
         self.recent = Recent(floor)

@@ -8,6 +8,7 @@ from typing import Protocol, cast
 from askrd.core.session import Session
 from askrd.doors.reception import Receiver, Reception, is_worth
 from askrd.host.logs import Log
+from askrd.wire.blocks import Packer
 from askrd.wire.codec import Raw
 from askrd.wire.errors import AskrError
 
@@ -58,6 +59,7 @@ class Door(Receiver):
     Attributes:
         word: what the door adds to the session's `via`.
         is_full: whether the transport takes no more bytes for now.
+        packer: what packs all that is written; None = it travels as it is.
     """
 
     word = ""
@@ -68,7 +70,17 @@ class Door(Receiver):
         self.session = session
         self.transport = transport
         self.is_full = False
+        self.packer: Packer | None = None
         session.via = session.via + self.word
+
+    def compress(self, kind: str) -> None:
+        """Has everything travel in compressed blocks from now on, both ways."""
+        from askrd import compression
+        from askrd.doors.compressed import UnpackingRelay
+
+        self.packer = compression.packer(kind)
+        self.relay = UnpackingRelay(self.relay, self, compression.unpacker(kind))
+        self.session.via += f"+{kind}"
 
     # ── from the peer ─────────────────────────────────────────────────────────────────────
 
@@ -120,6 +132,8 @@ class Door(Receiver):
 
     def write(self, pieces: list[Raw]) -> None:
         """Writes pieces of binary frames, together whole frames, in one go."""
+        if self.packer is not None:
+            pieces = [self.packer.pack(b"".join(pieces))]
         if len(pieces) == 1:
             self.transport.write(pieces[0])
             return
@@ -146,7 +160,7 @@ class RawDoor(Door):
     def take(self, data: bytes) -> None:
         """Hands what arrived to the relay, and sees whether a large frame began."""
         self.relay.received(self.session, data)
-        if len(data) >= LARGE_READ_BYTES:
+        if len(data) >= LARGE_READ_BYTES and self.packer is None:
             self._look_ahead()
 
     def _look_ahead(self) -> None:

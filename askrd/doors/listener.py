@@ -8,9 +8,12 @@ import struct
 from collections import Counter
 from collections.abc import Callable
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from askrd.core.session import Session
+from askrd.core.statistics import Totals
 from askrd.doors.door import Door, Relay
+from askrd.doors.http.surroundings import Surroundings
 from askrd.doors.sniffer import Sniffer
 from askrd.doors.transcript import EventTexts
 from askrd.host.logs import Log
@@ -24,6 +27,10 @@ UNIX_BUFFER_BYTES = 4 * MIB
 """Kernel buffers of unix sockets, as far as the system allows."""
 NOTSENT_BYTES = 64 * 1024
 
+if TYPE_CHECKING:
+    from askrd.doors.acceptor import Acceptor
+    from askrd.doors.certificates import Certificates
+
 _log = Log("askrd.doors")
 
 Connect = Callable[[str, str], Session]
@@ -34,9 +41,29 @@ class Listener:
     """Accepts connections on any number of sockets for one relay."""
 
     def __init__(
-        self, relay: Relay, connect: Connect, enter: Enter, events: EventTexts, limits: Limits
+        self,
+        relay: Relay,
+        connect: Connect,
+        enter: Enter,
+        events: EventTexts,
+        limits: Limits,
+        around: Surroundings,
+        certificates: Certificates | None = None,
     ) -> None:
-        """Accepts nothing yet; ``connect`` makes sessions, ``enter`` learns their doors."""
+        """Accepts nothing yet.
+
+        Args:
+            relay: what the doors tell.
+            connect: makes sessions.
+            enter: learns their doors.
+            events: texts of events that doors share.
+            limits: bounds.
+            around: what HTTP shows of the daemon.
+            certificates: what TLS is greeted with; None = it is not spoken.
+        """
+        self._certificates = certificates
+        self._acceptors: list[Acceptor] = []
+        self._around = around
         self._relay = relay
         self._connect = connect
         self._enter = enter
@@ -54,6 +81,11 @@ class Listener:
         """
         loop = asyncio.get_running_loop()
         try:
+            if self._certificates is not None:
+                sockets = await _bound(loop, address)
+                for one in sockets:
+                    self._accept(one, self._certificates, is_tls_only=address.is_tls_only)
+                return address.at_port(sockets[0].getsockname()[1])
             server = await loop.create_server(
                 self._sniffer, address.host, address.port, backlog=BACKLOG
             )
@@ -64,15 +96,60 @@ class Listener:
 
     async def listen_unix(self, bound: socket.socket) -> None:
         """Listens on a bound unix socket."""
+        if self._certificates is not None:
+            bound.listen(BACKLOG)
+            self._accept(bound, self._certificates, is_tls_only=False)
+            return
         loop = asyncio.get_running_loop()
         server = await loop.create_unix_server(self._sniffer, sock=bound, backlog=BACKLOG)
         self._servers.append(server)
+
+    async def listen_udp(self, address: ListenAddress, totals: Totals) -> ListenAddress:
+        """Takes events in datagrams; returns the address with the port that was chosen.
+
+        Raises:
+            CannotListen: the port is taken or not to be had.
+        """
+        from askrd.doors.datagrams import DatagramDoor, Datagrams
+
+        loop = asyncio.get_running_loop()
+        try:
+            transport, protocol = await loop.create_datagram_endpoint(
+                Datagrams, local_addr=(address.host, address.port)
+            )
+        except OSError as exc:
+            raise _cannot(address, exc) from exc
+        address = address.at_port(transport.get_extra_info("sockname")[1])
+        session = self._connect("udp", f"{address.host}:{address.port}")
+        protocol.door = DatagramDoor(self._relay, session, transport, totals)
+        self._enter(session, protocol.door)
+        protocol.door.open()
+        return address
 
     def stop_accepting(self) -> None:
         """Closes the listening sockets; connections stay."""
         for server in self._servers:
             server.close()
         self._servers.clear()
+        for acceptor in self._acceptors:
+            acceptor.close()
+        self._acceptors.clear()
+
+    def _accept(
+        self, listening: socket.socket, certificates: Certificates, *, is_tls_only: bool
+    ) -> None:
+        from askrd.doors.acceptor import Acceptor
+
+        handshake_s = self._limits.handshake_timeout_ms / 1000
+        self._acceptors.append(
+            Acceptor(
+                listening,
+                self._sniffer,
+                certificates,
+                is_tls_only=is_tls_only,
+                handshake_s=handshake_s,
+            )
+        )
 
     def forget(self, session: Session) -> None:
         """Takes in that the connection of a session is gone."""
@@ -92,7 +169,9 @@ class Listener:
             hosts[link] = theirs
 
     def _sniffer(self) -> Sniffer:
-        return Sniffer(self._relay, self._open, self._enter, self._events, self._limits)
+        return Sniffer(
+            self._relay, self._open, self._enter, self._events, self._limits, self._around
+        )
 
     def _open(self, transport: asyncio.Transport) -> Session | None:
         connection: socket.socket = transport.get_extra_info("socket")
@@ -105,11 +184,40 @@ class Listener:
         if not is_local and self._per_host[host] >= self._limits.sessions_per_address_max:
             _log.warning("connection refused", address=host, limit="sessions_per_address_max")
             return None
-        session = self._connect("tcp", f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        via = "tcp" if transport.get_extra_info("ssl_object") is None else "tls"
+        session = self._connect(via, f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         if not is_local:
             self._per_host[host] += 1
             self._host_of[session] = host
         return session
+
+
+async def _bound(loop: asyncio.AbstractEventLoop, address: ListenAddress) -> list[socket.socket]:
+    """Returns listening sockets for everything a host name stands for, all on one port.
+
+    Raises:
+        OSError: the port is taken, or the host is none of this machine.
+    """
+    found = await loop.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    port = address.port
+    sockets: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, place in dict.fromkeys(found):
+            one = socket.socket(family, kind, protocol)
+            sockets.append(one)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind((place[0], port, *place[2:]))
+            one.listen(BACKLOG)
+            port = one.getsockname()[1]
+    except OSError:
+        for one in sockets:
+            one.close()
+        raise
+    return sockets
 
 
 def _tune(connection: socket.socket, *, is_local: bool) -> None:

@@ -15,8 +15,9 @@ from websockets.frames import Frame as Message, Opcode
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
+from askrd import compression
 from askrd.core.session import Phase, Session
 from askrd.doors.door import APART_BYTES, LARGE_READ_BYTES, Door, Relay, in_runs
 from askrd.doors.messages import (
@@ -35,6 +36,8 @@ from askrd.wire.errors import AskrError
 from askrd.wire.frames import SIZE_BYTES, SUBPROTOCOL_BINARY, SUBPROTOCOL_TEXT
 from askrd.wire.limits import HANDSHAKE_BYTES_MAX, HTTP_HANDSHAKE_BYTES_MAX
 
+COMPRESSED = {f"{SUBPROTOCOL_BINARY}.{kind}": kind for kind in compression.kinds()}
+"""Subprotocols of binary frames in compressed blocks."""
 _silent = logging.getLogger("askrd.doors.websocket.library")
 _silent.disabled = True
 
@@ -56,15 +59,17 @@ class WebSocketDoor(Door):
         *,
         events: EventTexts,
         message_bytes_max: int,
+        allow_origins: tuple[str, ...] = (),
+        may_compress: bool = True,
     ) -> None:
-        """Takes over a connection that began with ``GET ``."""
-        session.via = "ws"
+        """Takes over a connection whose request asks for a WebSocket."""
+        session.via = "wss" if session.via in {"tls", "https"} else "ws"
         super().__init__(relay, session, transport)
         self._message_bytes_max = message_bytes_max
         self._library = ServerProtocol(
-            origins=[None],
+            origins=[None, *map(Origin, allow_origins)],
             subprotocols=[Subprotocol(SUBPROTOCOL_BINARY), Subprotocol(SUBPROTOCOL_TEXT)],
-            select_subprotocol=_select,
+            select_subprotocol=lambda _, offered: _select(offered, may_compress=may_compress),
             max_size=message_bytes_max,
             logger=_silent,
         )
@@ -125,11 +130,13 @@ class WebSocketDoor(Door):
         chosen = self._library.subprotocol
         if chosen is not None:
             self._speak(text=chosen == SUBPROTOCOL_TEXT)
+            if chosen in COMPRESSED:
+                self.compress(COMPRESSED[chosen])
 
     def _speak(self, *, text: bool) -> None:
         self.is_text = text
         if text:
-            self.session.via = "ws+json"
+            self.session.via += "+json"
 
     # ── messages ──────────────────────────────────────────────────────────────────────────
 
@@ -306,6 +313,8 @@ class WebSocketDoor(Door):
             messages = [part for text in texts for part in (head(FIN_TEXT, len(text)), text)]
             self.transport.write(b"".join(messages))
             return
+        if self.packer is not None:
+            pieces = [self.packer.pack(b"".join(pieces))]
         data = pieces[0]
         if len(pieces) > 1:
             runs = in_runs(pieces)
@@ -340,7 +349,8 @@ class WebSocketDoor(Door):
                     self.transport.write(data)
 
 
-def _select(_protocol: ServerProtocol, offered: object) -> Subprotocol | None:
+def _select(offered: object, *, may_compress: bool) -> Subprotocol | None:
     """Takes the first known subprotocol; a peer that offers none or others decides by message."""
     names = cast("list[Subprotocol]", offered)
-    return next((n for n in names if n in (SUBPROTOCOL_BINARY, SUBPROTOCOL_TEXT)), None)
+    known = [SUBPROTOCOL_BINARY, SUBPROTOCOL_TEXT, *(COMPRESSED if may_compress else ())]
+    return next((name for name in names if name in known), None)

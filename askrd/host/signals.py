@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C: the first asks the daemon to drain, the second to stop at once."""
+"""SIGTERM and Ctrl-C ask the daemon to drain, then to stop at once; SIGHUP asks it to read anew."""
 
 import signal
 from collections.abc import Callable
@@ -12,12 +12,13 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopSignals:
-    """Takes over the stop signals while it is entered, and gives them back.
+    """Takes over these signals while it is entered, and gives them back.
 
     Args:
         loop: the running loop; both callbacks run on it.
         drain: called at the first signal, with the signal.
         stop_now: called at every later one, with the signal.
+        reload: called at every SIGHUP.
     """
 
     def __init__(
@@ -26,15 +27,18 @@ class StopSignals:
         *,
         drain: Callable[[signal.Signals], None],
         stop_now: Callable[[signal.Signals], None],
+        reload: Callable[[], None] = lambda: None,
     ) -> None:
         self._loop = loop
         self._drain = drain
         self._stop_now = stop_now
+        self._reload = reload
         self._received = 0
 
     def __enter__(self) -> Self:
         for stop_signal in STOP_SIGNALS:
             self._loop.add_signal_handler(stop_signal, self._on_signal, stop_signal)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reload)
         return self
 
     def __exit__(
@@ -45,6 +49,7 @@ class StopSignals:
     ) -> None:
         for stop_signal in STOP_SIGNALS:
             self._loop.remove_signal_handler(stop_signal)
+        self._loop.remove_signal_handler(signal.SIGHUP)
 
     def _on_signal(self, received: signal.Signals) -> None:
         self._received += 1

@@ -5,13 +5,15 @@ Nothing here opens a socket or waits. `websockets` is loaded only when it is spo
 
 from typing import TYPE_CHECKING, Protocol
 
+from askrd import compression
 from askrd.sdk.errors import CannotConnect
 from askrd.wire.addresses import DaemonAddress
+from askrd.wire.blocks import Packer, Unpacker
 from askrd.wire.codec import Assembly, Malformed, decode
-from askrd.wire.errors import BadRequest
 from askrd.wire.frames import (
     HEADER,
     MAGIC,
+    MAGIC_COMPRESSED,
     SIZE_BYTES,
     SUBPROTOCOL_BINARY,
     Frame,
@@ -27,6 +29,7 @@ FRAME_BYTES_MAX = PAYLOAD_BYTES_HARD_MAX + OVERHEAD_BYTES_MAX
 """Largest frame a daemon may send, however it is configured."""
 MESSAGE_BYTES_MAX = 4 * FRAME_BYTES_MAX
 """Largest WebSocket message: the daemon puts several frames into one."""
+_ANSWER_BYTES_MAX = 16
 _PART = int(Kind.PART)
 _unpack = HEADER.unpack_from
 
@@ -70,17 +73,9 @@ class Framing(Protocol):
 
 
 def framing_for(address: DaemonAddress) -> Framing:
-    """Returns the framing that is spoken at ``address``.
-
-    Raises:
-        BadRequest: this version does not speak it.
-    """
-    if address.scheme in {"unix", "tcp"}:
-        return RawFraming()
-    if address.scheme == "askrs":
-        raise BadRequest(
-            f"{address.url}: TLS without WebSocket is not built yet; use wss:// or an SSH tunnel"
-        )
+    """Returns the framing that is spoken at ``address``."""
+    if address.scheme in {"unix", "tcp", "askrs"}:
+        return RawFraming(compression.kinds() if address.wants_compression else ())
     return WebSocketFraming(address)
 
 
@@ -89,12 +84,14 @@ class FrameReader:
 
     Attributes:
         taken_bytes: how many bytes the whole frames had that came so far.
+        unpacker: what unpacks all that comes; None = it travels as it is.
     """
 
-    __slots__ = ("_assembly", "_parts", "taken_bytes")
+    __slots__ = ("_assembly", "_parts", "taken_bytes", "unpacker")
 
     def __init__(self) -> None:
         self.taken_bytes = 0
+        self.unpacker: Unpacker | None = None
         self._assembly = Assembly(FRAME_BYTES_MAX)
         self._parts = Parts(FRAME_BYTES_MAX)
 
@@ -112,6 +109,8 @@ class FrameReader:
             BadRequest: a frame contradicts itself.
         """
         assembly = self._assembly
+        if self.unpacker is not None:
+            data = self.unpacker.unpack(data)
         if not assembly.is_empty:
             data = assembly.join(data)
         frames: list[Frame] = []
@@ -155,14 +154,23 @@ class FrameReader:
 
 
 class RawFraming:
-    """Frames one behind the other, after the magic."""
+    """Frames one behind the other, after the magic; in compressed blocks where both sides want to."""
 
-    __slots__ = ("_reader",)
+    __slots__ = ("_answer", "_held", "_kinds", "_packer", "_reader")
 
     may_return = True
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: tuple[str, ...] = ()) -> None:
+        """Prepares to speak.
+
+        Args:
+            kinds: of compression to ask for, the best first.
+        """
         self._reader = FrameReader()
+        self._kinds = kinds
+        self._packer: Packer | None = None
+        self._answer: bytes | None = b"" if kinds else None  # None = nothing is to be answered
+        self._held: list[bytes] = []
 
     @property
     def taken_bytes(self) -> int:
@@ -170,8 +178,10 @@ class RawFraming:
         return self._reader.taken_bytes
 
     def opening(self) -> bytes:
-        """Returns the magic."""
-        return MAGIC
+        """Returns the magic, with the kinds of compression that would do."""
+        if not self._kinds:
+            return MAGIC
+        return MAGIC_COMPRESSED + " ".join(self._kinds).encode() + b"\n"
 
     def receive(self, data: bytes) -> list[Frame]:
         """Returns the frames that ``data`` completes.
@@ -179,15 +189,40 @@ class RawFraming:
         Raises:
             AskrError: the bytes are no frames, or something else than askrd speaks.
         """
+        if self._answer is not None:
+            data = self._agree(data)
         return self._reader.read(data)
 
+    def _agree(self, data: bytes) -> bytes:
+        """Reads which kind the daemon has chosen; returns what follows."""
+        assert self._answer is not None
+        kind, end, rest = (self._answer + data).partition(b"\n")
+        chosen = kind.decode("ascii", "replace")
+        if not end and len(kind) < _ANSWER_BYTES_MAX:
+            self._answer = kind
+            return b""
+        if chosen in self._kinds:
+            self._packer = compression.packer(chosen)
+            self._reader.unpacker = compression.unpacker(chosen)
+        elif chosen != "plain":
+            raise Malformed("what answers there does not know compression: set ASKR_COMPRESS=0")
+        self._answer = None
+        return rest
+
     def answer(self) -> bytes:
-        """Returns nothing: there is no layer below that talks."""
-        return b""
+        """Returns frames that waited for the daemon's choice."""
+        if self._answer is not None or not self._held:
+            return b""
+        held, self._held = self._held, []
+        return self.send(held)
 
     def send(self, frames: list[bytes]) -> bytes:
-        """Returns the frames, joined."""
-        return frames[0] if len(frames) == 1 else b"".join(frames)
+        """Returns the frames, joined; they wait until the daemon has chosen how they travel."""
+        if self._answer is not None:
+            self._held += frames
+            return b""
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        return data if self._packer is None else self._packer.pack(data)
 
     def close(self) -> bytes:
         """Returns nothing: the end of the stream says it."""
@@ -202,12 +237,16 @@ class WebSocketFraming:
         from websockets.client import ClientProtocol
         from websockets.uri import parse_uri
 
+        kinds = compression.kinds() if address.wants_compression else ()
         scheme = "wss" if address.is_tls else "ws"
         url = f"{scheme}:{address.url.partition(':')[2]}"
         self._url = address.url
         self._protocol: ClientProtocol = ClientProtocol(
-            parse_uri(url), subprotocols=[_subprotocol()], max_size=MESSAGE_BYTES_MAX
+            parse_uri(url),
+            subprotocols=[_subprotocol(kind) for kind in (*kinds, "")],
+            max_size=MESSAGE_BYTES_MAX,
         )
+        self._packer: Packer | None = None
         self._reader = FrameReader()
         self._message: list[bytes] = []
         self._held: list[bytes] = []
@@ -252,7 +291,7 @@ class WebSocketFraming:
         """Returns pongs, a closing handshake, and frames that waited for the opening one."""
         if self._is_open and self._held:
             held, self._held = self._held, []
-            self._protocol.send_binary(b"".join(held))
+            self._send(held)
         return b"".join(self._protocol.data_to_send())
 
     def send(self, frames: list[bytes]) -> bytes:
@@ -261,7 +300,7 @@ class WebSocketFraming:
             self._held += frames
             return b""
         if self._protocol.state.name == "OPEN":
-            self._protocol.send_binary(b"".join(frames))
+            self._send(frames)
         return b"".join(self._protocol.data_to_send())
 
     def close(self) -> bytes:
@@ -273,9 +312,17 @@ class WebSocketFraming:
     def _opened(self) -> None:
         if self._protocol.handshake_exc is not None:
             return
-        if self._protocol.subprotocol != SUBPROTOCOL_BINARY:
+        chosen, _, kind = str(self._protocol.subprotocol or "").partition(f"{SUBPROTOCOL_BINARY}.")
+        if kind:
+            self._packer = compression.packer(kind)
+            self._reader.unpacker = compression.unpacker(kind)
+        elif chosen != SUBPROTOCOL_BINARY:
             raise CannotConnect(self._url, "a WebSocket server answers there that is no askrd")
         self._is_open = True
+
+    def _send(self, frames: list[bytes]) -> None:
+        data = b"".join(frames)
+        self._protocol.send_binary(data if self._packer is None else self._packer.pack(data))
 
     def _read(self, event: object, frames: list[Frame]) -> None:
         from websockets.frames import Frame as Piece, Opcode
@@ -295,7 +342,7 @@ class WebSocketFraming:
             raise Malformed("a message ends inside a frame")
 
 
-def _subprotocol() -> "Subprotocol":
+def _subprotocol(kind: str) -> "Subprotocol":
     from websockets.typing import Subprotocol
 
-    return Subprotocol(SUBPROTOCOL_BINARY)
+    return Subprotocol(f"{SUBPROTOCOL_BINARY}.{kind}" if kind else SUBPROTOCOL_BINARY)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -60,7 +60,7 @@ def find(
     Args:
         url: where the daemon is; None to look for it.
         workspace: None for `ASKR_WORKSPACE`, the project's, or the daemon's own.
-        environ: `ASKR_URL` and `ASKR_WORKSPACE` are read, and what names the runtime directory.
+        environ: `ASKR_URL`, `ASKR_WORKSPACE` and `ASKR_COMPRESS` are read, and what names the runtime directory.
         cwd: where the search for the nearest `.askr.toml` begins; None = the current directory.
 
     Raises:
@@ -76,10 +76,20 @@ def find(
         project = _project(cwd)
         url = url or project.get("url")
         workspace = workspace or project.get("workspace")
+    addresses = (parse_url(url),) if url else _usual(environ)
+    compress = _switch(environ, "ASKR_COMPRESS")
     return Where(
-        addresses=(parse_url(url),) if url else _usual(environ),
+        addresses=tuple(replace(address, compress=compress) for address in addresses),
         workspace=check_workspace(workspace) if workspace else "",
     )
+
+
+def _switch(environ: Mapping[str, str], name: str) -> bool | None:
+    """Returns what a variable of 0 or 1 says; None when it is not set."""
+    text = environ.get(name, "")
+    if text not in {"", "0", "1"}:
+        raise BadRequest(f"{name} is 0 or 1, not {shown(text)}")
+    return bool(int(text)) if text else None
 
 
 def _usual(environ: Mapping[str, str]) -> tuple[DaemonAddress, ...]:
@@ -103,7 +113,8 @@ def _recorded(path: Path) -> list[DaemonAddress]:
     try:
         with path.open("rb") as file:
             record = msgspec.json.decode(file.read(_FILE_BYTES_MAX), type=_Record)
-        return [parse_url(url) for url in record.addresses[:_PLACES_MAX]]
+        places = [url for url in record.addresses if not url.startswith("udp:")]
+        return [parse_url(url) for url in places[:_PLACES_MAX]]
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, BadRequest):
         return []
 

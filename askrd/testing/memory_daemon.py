@@ -9,7 +9,7 @@ import random
 import string
 from collections.abc import Callable
 
-from askrd.core.effects import Close, Note, Persist, Rebind, Record, Say
+from askrd.core.effects import Close, Dial, HangUp, Note, Persist, Rebind, Record, Say
 from askrd.core.instants import NEVER_US
 from askrd.core.router import Router
 from askrd.core.session import Session
@@ -171,6 +171,8 @@ class MemoryDaemon:
                         self._rebind(effect)
                     case Say():
                         self._write(effect.session, effect.frame)
+                    case Dial() | HangUp():
+                        pass  # Without sockets, what is attached stays away.
         self._flush()
         for close in closing:
             self._close(close)

@@ -5,7 +5,7 @@ Daemon and SDK share these rules, so that a client without any setting finds the
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Literal
 
@@ -32,7 +32,7 @@ CLIENT_PORTS = {
 """Schemes of a client's URL, and the port each means when none is written."""
 _TLS_SCHEMES = frozenset({"wss", "https", "askrs"})
 _PATH_SCHEMES = frozenset({"ws", "wss", "http", "https"})
-_LISTEN_SCHEMES = ("ws", "tcp", "unix")
+_LISTEN_SCHEMES = ("ws", "tcp", "wss", "askrs", "https", "udp", "unix")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,252})")
 _PORT = re.compile(r"[0-9]{1,5}")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
@@ -47,17 +47,29 @@ class DaemonAddress:
         host: name or IP address without brackets; empty for `unix`.
         port: 1 to 65535; 0 for `unix`.
         path: file of a `unix` socket, resource of `ws wss http https` (at least `/`), else empty.
+        compress: whether to ask for compression; None = where it is not this machine.
     """
 
     scheme: str
     host: str = ""
     port: int = 0
     path: str = ""
+    compress: bool | None = field(default=None, compare=False)
 
     @property
     def is_tls(self) -> bool:
         """Whether the connection is to be encrypted."""
         return self.scheme in _TLS_SCHEMES
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine: loopback or a unix socket."""
+        return self.scheme == "unix" or _is_loopback(self.host)
+
+    @property
+    def wants_compression(self) -> bool:
+        """Whether to ask for it."""
+        return not self.is_local if self.compress is None else self.compress
 
     @property
     def url(self) -> str:
@@ -75,14 +87,14 @@ class ListenAddress:
     """Where a daemon listens.
 
     Attributes:
-        kind: `tcp` or `unix`; what may be spoken there is decided by a connection's first bytes.
+        kind: `tcp`, `udp` or `unix`; what may be spoken there is decided by a connection's first bytes.
         host: name or IP address without brackets; empty for `unix`.
         port: 0 to 65535, where 0 lets the kernel choose; 0 for `unix`.
         path: file of the `unix` socket; empty means the default socket of `runtime_socket`.
-        scheme: how it was written: `ws`, `tcp` or `unix`.
+        scheme: how it was written: `ws`, `tcp`, `wss`, `askrs`, `https`, `udp` or `unix`.
     """
 
-    kind: Literal["tcp", "unix"]
+    kind: Literal["tcp", "udp", "unix"]
     host: str = ""
     port: int = 0
     path: str = ""
@@ -92,6 +104,11 @@ class ListenAddress:
     def is_local(self) -> bool:
         """Whether only this machine can reach it: loopback or a unix socket."""
         return self.kind == "unix" or _is_loopback(self.host)
+
+    @property
+    def is_tls_only(self) -> bool:
+        """Whether nothing but TLS is spoken there."""
+        return self.scheme in _TLS_SCHEMES
 
     @property
     def url(self) -> str:
@@ -134,7 +151,10 @@ def parse_url(text: str) -> DaemonAddress:
 
 
 def parse_listen(text: str) -> ListenAddress:
-    """Reads one value of `--listen`: `ws://HOST:PORT`, `tcp://HOST:PORT` or `unix:PATH`.
+    """Reads one value of `--listen`: `ws://HOST:PORT`, `tcp://HOST:PORT`, `unix:PATH` and their kin.
+
+    At `ws` and `tcp` addresses TLS is spoken besides when there is a certificate; at `wss`, `askrs`
+    and `https` ones nothing else is. `udp` ones take events in datagrams.
 
     Args:
         text: the URL; without a port it means 8800, port 0 lets the kernel choose, and `unix:`
@@ -150,7 +170,23 @@ def parse_listen(text: str) -> ListenAddress:
     if path not in {"", "/"}:
         raise BadRequest(f"{shown(text)} has a path: listen on {scheme}://{_bracketed(host)}:PORT")
     port = _port(text, port_text) if port_text else PORT_DEFAULT
-    return ListenAddress("tcp", host, port, scheme=scheme)
+    return ListenAddress("udp" if scheme == "udp" else "tcp", host, port, scheme=scheme)
+
+
+def parse_node_askr(text: str) -> tuple[str, int]:
+    """Reads `node-askr://HOST:PORT`, where a node-askr service listens; without a port it is 8800.
+
+    Raises:
+        BadRequest: it is no such URL.
+    """
+    _, rest = _split_scheme(text, ("node-askr",))
+    host, port_text, path = _split_authority(text, rest)
+    if path not in {"", "/"}:
+        raise BadRequest(f"{shown(text)} has a path, which node-askr:// addresses do not have")
+    port = _port(text, port_text) if port_text else PORT_DEFAULT
+    if port == 0:
+        raise BadRequest(f"{shown(text)} has port 0: name the port the service listens on")
+    return host, port
 
 
 def runtime_directory(environ: Mapping[str, str], uid: int, temp_dir: str) -> str:
@@ -190,11 +226,6 @@ def _split_scheme(text: str, known: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _unknown_scheme(text: str, scheme: str, known: tuple[str, ...], choices: str) -> str:
-    if known is _LISTEN_SCHEMES and scheme in _TLS_SCHEMES:
-        return (
-            f"{shown(text)}: this version of the daemon does not speak TLS. "
-            f"Listen on one of {choices}"
-        )
     meant = nearest(scheme, known)
     hint = f"did you mean {meant[0]}? " if meant else ""
     return f"{shown(text)} has an unknown scheme: {hint}write one of {choices}"

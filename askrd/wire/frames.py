@@ -22,6 +22,8 @@ HEADER_REST_BYTES = 20
 
 MAGIC = b"\0askr/1\n"
 """First bytes of a raw binary connection: cannot begin TLS, HTTP or JSON."""
+MAGIC_COMPRESSED = b"\0askr/1 "
+"""The same of a peer that would like to compress: its kinds follow, and a newline."""
 SUBPROTOCOL_BINARY = "askr.1"
 SUBPROTOCOL_TEXT = "askr.1.json"
 

@@ -11,7 +11,7 @@ VERSIONS = (1,)
 _VERSION_MAX = 0xFFFF
 METHODS = ("none",)
 """Ways to prove an identity that this version knows."""
-PEER_KINDS = ("service", "terminal")
+PEER_KINDS = ("service", "terminal", "legacy", "http")
 """Kinds a peer may call itself; without one, offering a service makes it `service`."""
 
 

@@ -40,6 +40,10 @@ PAYLOAD_BYTES_HARD_MAX = 8 * MIB
 """No configuration raises the payload limit above this."""
 SKIP_BYTES_MAX = 64 * MIB
 """An oversize frame is counted away up to this size; beyond it the connection closes."""
+BLOCK_BYTES_MAX = 1 * MIB
+"""Bytes of one block of a compressed connection, before they are compressed."""
+BLOCK_BYTES_MIN = 64
+"""Smaller blocks travel as they are."""
 PART_BYTES = 64 * KIB
 """Frames above this size may travel as `part` frames."""
 PART_GROUPS_MAX = 4
@@ -182,6 +186,21 @@ RETAINED_BYTES_MAX = 16 * MIB
 COLLECT_MS = 2_000
 """How long answers to an event are waited for when its emitter does not say."""
 COLLECT_MS_MAX = 60_000
+NODE_ASKR_READ_BYTES_MAX = MIB
+"""Longest message of a node-askr peer that is read."""
+NODE_ASKR_TEXT_BYTES_MAX = 60 * KIB
+"""Longest message written to a node-askr peer: it reads at most 64 KiB at once."""
+NODE_ASKR_SPACING_MS = 5
+"""Least time between two messages to a node-askr peer, which takes each chunk for one."""
+NODE_ASKR_EVENTS_MAX = 1_000
+"""Events that wait for one node-askr peer."""
+NODE_ASKR_EVENTS_BYTES_MAX = 8 * MIB
+NODE_ASKR_ANSWERS_MAX = 256
+"""Commands of a node-askr peer without a written answer before no more are read."""
+SUBSCRIPTIONS_OUT_MAX = 1_000
+"""Events that a node-askr service is asked for on one connection."""
+ATTACHMENTS_MAX = 64
+"""node-askr services that one daemon dials."""
 GAP_SUBJECTS_MAX = 16
 """Subjects a `gap` names one by one."""
 FLUSH_BYTES = 4 * MIB

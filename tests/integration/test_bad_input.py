@@ -64,7 +64,7 @@ def test_first_bytes_of_no_tongue_are_refused_in_words(
 
 def test_another_http_method_is_refused_in_http(where: str, bystander: TextPeer) -> None:
     with connect(where) as plug:
-        plug.sendall(b"POST /call HTTP/1.1\r\n\r\n")
+        plug.sendall(b"PATCH / HTTP/1.1\r\nHost: here\r\n\r\n")
         assert plug.recv(1000).startswith(b"HTTP/1.1 405 ")
 
 

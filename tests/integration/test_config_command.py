@@ -155,7 +155,7 @@ def test_show_is_json_on_demand(tmp_path: Path) -> None:
         (("serve", "--data"), "requires an argument"),
         (("backup", "/tmp/b"), "no data directory is set"),
         (("restore",), "Missing argument"),
-        (("serve", "--listen", "wss://127.0.0.1:1"), "does not speak TLS"),
+        (("serve", "--listen", "wss://127.0.0.1:1"), "TLS needs a certificate"),
         (("serve", "--listen", "8800"), "flag --listen: '8800' is not a URL"),
         (("serve", "--drain", "soon"), "flag --drain: 'soon' is not a duration"),
         (("serve", "--workspace", "A b"), "'A b' is not a workspace name"),

@@ -1,5 +1,6 @@
 """The examples work as the README shows them: a daemon, the time agent, the time client."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -87,3 +88,23 @@ def test_job_worker_carries_out_what_was_sent_before_it_came_back(askr_daemon) -
             done = client.jobs.wait(waits, timeout=20)
             assert done.result() == "late is 100 wide, at attempt 1"
             assert worker.end() == 0
+
+
+def test_six_lines_of_bash_are_a_service(askr_daemon) -> None:
+    if shutil.which("nc") is None or shutil.which("bash") is None:
+        pytest.skip("NOT TESTED: no bash or nc here; install Debian's netcat-openbsd")
+    script = EXAMPLES / "bash_service.sh"
+    code = [line for line in script.read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
+    assert len(code) == 6
+    service = subprocess.Popen(
+        ["bash", str(script), str(askr_daemon.socket)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        with Client(askr_daemon.unix_url) as client:
+            for _ in range(3):
+                assert client.send("greet.hi", {"n": 1}, wait=10) == "hello from bash"
+    finally:
+        askr_daemon.stop()
+        service.wait(20)

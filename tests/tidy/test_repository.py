@@ -37,6 +37,12 @@ BANNED = {
 # The one file that is loaded by pytest alone, and may therefore count on it.
 PYTEST_PLUGIN = ("askrd/testing/plugin.py", "pytest")
 
+# Extras that the product itself imports from, where they are installed.
+USED_EXTRAS = ("http", "zstd")
+
+# Modules whose distribution has another name; None = a later Python has them of its own.
+DISTRIBUTIONS = {"backports": "backports.zstd", "compression": None}
+
 CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 markdown = pytest.mark.parametrize("path", with_suffix(".md"), ids=name_of)
@@ -147,11 +153,14 @@ def test_every_dependency_has_its_reason() -> None:
 
 
 def test_every_library_is_declared_and_every_declared_one_is_used() -> None:
-    declared = {Requirement(line).name for line in project()["dependencies"]}
+    optional = project()["optional-dependencies"]
+    lines = chain(project()["dependencies"], *(optional[extra] for extra in USED_EXTRAS))
+    declared = {canonicalize_name(Requirement(line).name) for line in lines}
     imported = {
-        name
+        canonicalize_name(distribution)
         for path in with_suffix(".py", under=PACKAGES)
         for name in third_parties(imports_of(path))
         if (name_of(path), name) != PYTEST_PLUGIN
+        and (distribution := DISTRIBUTIONS.get(name, name)) is not None
     }
     assert imported == declared

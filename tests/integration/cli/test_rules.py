@@ -10,6 +10,7 @@ import pytest
 
 from askrd.testing.daemon_process import DaemonProcess
 from tests.integration.cli.program import Askr, Ended
+from tests.integration.text_peer import TextPeer
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("service", "mail")]
 
@@ -48,6 +49,8 @@ LINES = {
     "drain": ("drain", "lab"),
     "disable": ("disable", "lab"),
     "enable": ("enable", "lab"),
+    "attach": ("attach",),
+    "detach": ("detach", "away"),
     "on": ("on", "NOTHING", "true", "--timeout", "50ms"),
     "peers": ("peers",),
     "ping": ("ping",),
@@ -93,6 +96,13 @@ class Prepared(Askr):
 def askr(daemon: DaemonProcess, tmp_path: Path) -> Askr:
     """Runs `askr` against the daemon, in a home of its own."""
     return Prepared(tmp_path, daemon.unix_url)
+
+
+@pytest.fixture(autouse=True)
+def attached(daemon: DaemonProcess) -> None:
+    away = {"url": "node-askr://127.0.0.1:1", "service": "away"}
+    with TextPeer(daemon.unix_url) as peer:
+        assert peer.ask(k="call", id=1, to="$askr.attach", d=away)["k"] == "reply"
 
 
 @pytest.fixture(autouse=True)

@@ -174,7 +174,7 @@ def test_address_that_is_given_twice_is_listened_on_once() -> None:
             'workspace = "A"',
             "'A' is not a workspace name: 1 to 63 of a-z 0-9 _ -, beginning with a letter or",
         ),
-        ('listen = ["wss://h"]', "'wss://h': this version of the daemon does not speak TLS."),
+        ('listen = ["wss:h"]', "'wss:h' is not a URL: write one of"),
         ("a = ", "not TOML: Invalid value (at end of document)"),
         ("a = 1\na = 2\n", "not TOML: Cannot overwrite a value (at line 2, column 6)"),
     ],

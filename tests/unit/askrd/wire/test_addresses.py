@@ -6,6 +6,7 @@ from askrd.wire.addresses import (
     DaemonAddress,
     ListenAddress,
     parse_listen,
+    parse_node_askr,
     parse_url,
     runtime_socket,
     temp_directory,
@@ -99,9 +100,8 @@ def test_listen_url_is_read(text: str, address: ListenAddress) -> None:
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("wss://127.0.0.1:1", "does not speak TLS"),
         ("http://127.0.0.1:1", "unknown scheme"),
-        ("8800", "is not a URL: write one of ws://HOST:PORT, tcp://HOST:PORT, unix:PATH"),
+        ("8800", "is not a URL: write one of ws://HOST:PORT, tcp://HOST:PORT, wss://HOST:PORT"),
         ("ws://h:1/askr", "has a path"),
         ("ws://:1", "names no host"),
     ],
@@ -163,3 +163,24 @@ def test_default_socket_is_found_by_rule(environ: dict[str, str], path: str) -> 
 def test_temp_directory_is_tmpdir_or_tmp() -> None:
     assert temp_directory({"TMPDIR": "/a"}) == "/a"
     assert temp_directory({}) == "/tmp"
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("node-askr://127.0.0.1:8801", ("127.0.0.1", 8801)),
+        ("NODE-ASKR://box/", ("box", 8800)),
+        ("node-askr://[::1]:9", ("::1", 9)),
+    ],
+)
+def test_node_askr_services_have_urls_of_their_own(text: str, place: tuple[str, int]) -> None:
+    assert parse_node_askr(text) == place
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ws://h:1", "node-askr:h", "node-askr://", "node-askr://h:0", "node-askr://h/x", "h:8801"],
+)
+def test_what_is_no_url_of_a_node_askr_service_is_refused(text: str) -> None:
+    with pytest.raises(BadRequest):
+        parse_node_askr(text)

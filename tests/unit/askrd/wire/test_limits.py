@@ -74,6 +74,7 @@ OF_THE_CODE = {
     "stream, before credit: items · bytes": [limits.STREAM_ITEMS, limits.STREAM_BYTES],
     "credit at once, items or bytes": [limits.STREAM_CREDIT_MAX],
     "item of bytes, by custom": [limits.STREAM_ITEM_BYTES],
+    "block of a compressed connection": [limits.BLOCK_BYTES_MAX],
     "payload put together from pieces": [limits.GATHERED_BYTES_MAX],
     "silence of a stream that has begun": [DEFAULT_LIMITS.stream_idle_ms],
     "members of a survey": [limits.SURVEY_MEMBERS_MAX],
@@ -113,6 +114,20 @@ OF_THE_CODE = {
     ],
     "connections of a session": [limits.LINKS_MAX],
     "JSON depth in text": [limits.JSON_DEPTH_MAX],
+    "node-askr: message read · written": [
+        limits.NODE_ASKR_READ_BYTES_MAX,
+        limits.NODE_ASKR_TEXT_BYTES_MAX,
+    ],
+    "node-askr: time between messages, ms": [limits.NODE_ASKR_SPACING_MS],
+    "node-askr: events that wait · their bytes · answers missing": [
+        limits.NODE_ASKR_EVENTS_MAX,
+        limits.NODE_ASKR_EVENTS_BYTES_MAX,
+        limits.NODE_ASKR_ANSWERS_MAX,
+    ],
+    "events asked of an attached service · attached services": [
+        limits.SUBSCRIPTIONS_OUT_MAX,
+        limits.ATTACHMENTS_MAX,
+    ],
     "sessions per remote address (not loopback or unix)": [DEFAULT_LIMITS.sessions_per_address_max],
 }
 

@@ -1,0 +1,124 @@
+"""Services that the daemon dials, because they cannot dial in: `$askr.attach`, `detach`, `attached`."""
+
+from __future__ import annotations
+
+from askrd.core.effects import Attachment, Dial, HangUp
+from askrd.core.session import Session
+from askrd.core.switchboard import Switchboard
+from askrd.wire.addresses import parse_node_askr
+from askrd.wire.bodies import Body, Json, dump, load
+from askrd.wire.errors import Conflict, Draining, LimitExceeded, NotFound
+from askrd.wire.limits import ATTACHMENTS_MAX, COMMANDS_PER_SERVICE_MAX
+from askrd.wire.names import check_command, check_subject, check_word, nearest, shown
+
+VIA = "node-askr"
+"""The door's word of a connection that the daemon dialled."""
+
+
+class Attach(Body, forbid_unknown_fields=True):
+    """Argument of `$askr.attach`.
+
+    Attributes:
+        url: `node-askr://HOST:PORT`.
+        service: the name it gets.
+        commands: what it takes; empty = anything that is asked by its name.
+        events: what it emits; empty = whatever somebody listens to.
+    """
+
+    url: str
+    service: str
+    commands: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+
+
+class Detach(Body, forbid_unknown_fields=True):
+    """Argument of `$askr.detach`."""
+
+    service: str
+
+
+def attach(board: Switchboard, session: Session, argument: Json) -> Json:
+    """Has the daemon dial a node-askr service and offer it under a name; again and again."""
+    workspace = session.in_open_workspace.name
+    wanted = _read(workspace, load(Attach, dump(argument), "attach"))
+    place = workspace, wanted.service
+    known = board.attachments.get(place)
+    if board.is_draining:
+        raise Draining("the daemon is shutting down and dials nobody any more")
+    if known == wanted:
+        return _row(board, wanted)
+    if known is not None:
+        raise Conflict(
+            f"{shown(wanted.service)} is attached to {known.address} already, or with other "
+            f"commands or events. Nothing was changed; first: askr detach {wanted.service}",
+            details={"url": _url(known)},
+        )
+    if len(board.attachments) >= ATTACHMENTS_MAX:
+        raise LimitExceeded(
+            f"{ATTACHMENTS_MAX} services are attached already; detach one first",
+            details={"limit": "attachments_max"},
+        )
+    board.attachments[place] = wanted
+    board.effects.append(Dial(wanted))
+    board.note("attached", service=wanted.service, address=wanted.address, by=session.peer_id)
+    return _row(board, wanted)
+
+
+def detach(board: Switchboard, session: Session, argument: Json) -> Json:
+    """Closes the connection to a service that was attached, and dials it no more."""
+    name = load(Detach, dump(argument), "detach").service
+    workspace = session.in_open_workspace.name
+    known = board.attachments.pop((workspace, name), None)
+    if known is None:
+        close = nearest(
+            name, (service for space, service in board.attachments if space == workspace)
+        )
+        hint = f" Did you mean: {', '.join(close)}?" if close else ""
+        raise NotFound(f"{shown(name)} is not attached.{hint}", details={"nearest": close})
+    board.effects.append(HangUp(known))
+    board.note("detached", service=name, address=known.address, by=session.peer_id)
+    return _row(board, known) | {"connected": False}
+
+
+def attached(board: Switchboard, session: Session, _argument: Json) -> Json:
+    """Lists what is attached in the caller's workspace."""
+    workspace = session.in_open_workspace.name
+    every = board.attachments.values()
+    return [_row(board, one) for one in every if one.workspace == workspace]
+
+
+def _read(workspace: str, told: Attach) -> Attachment:
+    host, port = parse_node_askr(told.url)
+    check_word(told.service, "service")
+    if max(len(told.commands), len(told.events)) > COMMANDS_PER_SERVICE_MAX:
+        raise LimitExceeded(
+            f"a service has at most {COMMANDS_PER_SERVICE_MAX} commands and as many events",
+            details={"limit": "commands_per_service_max"},
+        )
+    return Attachment(
+        workspace=workspace,
+        service=told.service,
+        host=host,
+        port=port,
+        commands=tuple(dict.fromkeys(map(check_command, told.commands))),
+        events=tuple(dict.fromkeys(map(check_subject, told.events))),
+    )
+
+
+def _url(attachment: Attachment) -> str:
+    return f"node-askr://{attachment.address}"
+
+
+def _row(board: Switchboard, attachment: Attachment) -> dict[str, Json]:
+    workspace = board.workspaces.get(attachment.workspace)
+    service = workspace.destinations.services.get(attachment.service) if workspace else None
+    instances = service.instances.values() if service is not None else ()
+    return {
+        "url": _url(attachment),
+        "service": attachment.service,
+        "commands": list(attachment.commands),
+        "events": list(attachment.events),
+        "connected": any(
+            (one.session.via, one.session.address) == (VIA, attachment.address) for one in instances
+        ),
+    }

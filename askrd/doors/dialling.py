@@ -1,0 +1,158 @@
+"""Connections that the daemon opens itself: attached services, dialled again whenever they are gone."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from ipaddress import ip_address
+
+from askrd.core.attachments import VIA
+from askrd.core.effects import Attachment, Dial, HangUp
+from askrd.core.session import Session
+from askrd.doors.door import Door, Relay, as_transport
+from askrd.doors.node_askr_link import NodeAskrLink
+from askrd.host.logs import Log
+from askrd.wire.addresses import ListenAddress
+
+CONNECT_WITHIN_S = 5.0
+"""How long one attempt may take."""
+DELAY_MIN_S = 0.1
+DELAY_MAX_S = 10.0
+"""Waits between attempts are drawn between the first and a bound that doubles up to the second."""
+STEADY_S = 10.0
+"""A connection that lasted so long lets the waits begin anew."""
+
+_log = Log("askrd.doors")
+
+Connect = Callable[[str, str], Session]
+Enter = Callable[[Session, Door], None]
+
+
+class Dialler:
+    """Keeps a connection to every attached service.
+
+    Attributes:
+        own: where the daemon itself listens; it does not speak to itself.
+    """
+
+    def __init__(self, relay: Relay, connect: Connect, enter: Enter) -> None:
+        """Dials nobody yet; ``connect`` makes sessions, ``enter`` learns their doors."""
+        self._relay = relay
+        self._connect = connect
+        self._enter = enter
+        self.own: list[ListenAddress] = []
+        self._keepers: dict[Attachment, asyncio.Task[None]] = {}
+
+    def take(self, wish: Dial | HangUp) -> None:
+        """Dials a service from now on, or no more."""
+        attachment = wish.attachment
+        if isinstance(wish, Dial):
+            keeper = _Keeper(self._relay, self._connect, self._enter, attachment, self.own)
+            self._keepers[attachment] = asyncio.get_running_loop().create_task(keeper.keep())
+        elif (task := self._keepers.pop(attachment, None)) is not None:
+            task.cancel()
+
+    async def close(self) -> None:
+        """Hangs up everywhere and dials nobody any more."""
+        tasks = list(self._keepers.values())
+        self._keepers.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class _Keeper:
+    """Keeps one service connected."""
+
+    def __init__(
+        self,
+        relay: Relay,
+        connect: Connect,
+        enter: Enter,
+        attachment: Attachment,
+        own: list[ListenAddress],
+    ) -> None:
+        self._relay = relay
+        self._connect = connect
+        self._enter = enter
+        self._attachment = attachment
+        self._own = own
+        self._chance = random.Random()  # noqa: S311  # jitter is no secret
+        self._instance = ""
+        self._link: NodeAskrLink | None = None
+        self._is_away = False
+
+    async def keep(self) -> None:
+        """Connects, waits for the end of the connection, and connects again; until cancelled."""
+        loop = asyncio.get_running_loop()
+        ceiling_s = DELAY_MIN_S
+        try:
+            while True:
+                began_s = loop.time()
+                await self._dial()
+                if self._link is not None:
+                    await asyncio.shield(self._link.gone)
+                    self._link = None
+                if loop.time() - began_s >= STEADY_S:
+                    ceiling_s = DELAY_MIN_S
+                ceiling_s = min(DELAY_MAX_S, ceiling_s * 2)
+                await asyncio.sleep(self._chance.uniform(DELAY_MIN_S, ceiling_s))
+        finally:
+            if self._link is not None:
+                self._link.transport.close()
+
+    async def _dial(self) -> None:
+        """Connects to the service, unless it does not answer."""
+        one = self._attachment
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_WITHIN_S):
+                await loop.create_connection(self._greeter, one.host, one.port)
+        except (OSError, TimeoutError) as exc:
+            reason = str(exc) or f"no answer within {CONNECT_WITHIN_S:.0f} s"
+            if not self._is_away:
+                _log.warning(
+                    "attached service away", service=one.service, address=one.address, reason=reason
+                )
+            self._is_away = True
+
+    def _greeter(self) -> _Greeter:
+        return _Greeter(self._enter_link)
+
+    def _enter_link(self, transport: asyncio.Transport) -> None:
+        one = self._attachment
+        if _is_own(transport, self._own):
+            _log.warning("attached to itself", service=one.service, address=one.address)
+            transport.abort()
+            return
+        session = self._connect(VIA, one.address)
+        link = self._link = NodeAskrLink(
+            self._relay, session, transport, one, instance=self._instance
+        )
+        self._enter(session, link)
+        transport.set_protocol(link)
+        link.greet()
+        self._instance = session.suffix
+        self._is_away = False
+
+
+def _is_own(transport: asyncio.Transport, own: list[ListenAddress]) -> bool:
+    """Says whether the other end is a port on which this daemon listens."""
+    host, port = transport.get_extra_info("peername")[:2]
+    is_here = transport.get_extra_info("sockname")[0] == host
+    names = {host, "localhost"} if ip_address(host).is_loopback else {host}
+    if is_here:
+        names |= {"0.0.0.0", "::"}  # noqa: S104  # compared, not bound
+    return any((one.kind, one.port) == ("tcp", port) and one.host in names for one in own)
+
+
+class _Greeter(asyncio.Protocol):
+    """The first moment of a connection the daemon opened."""
+
+    def __init__(self, enter: Callable[[asyncio.Transport], None]) -> None:
+        self._enter = enter
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Hands the connection to its door."""
+        self._enter(as_transport(transport))

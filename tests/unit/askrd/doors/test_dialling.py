@@ -1,0 +1,108 @@
+"""Dialling: attached services are connected, connected again, and let go."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from askrd.core.effects import Attachment, Dial, HangUp
+from askrd.core.session import Session
+from askrd.doors.dialling import Dialler
+from askrd.doors.door import Door
+from tests.unit.askrd.doors.hearsay import Hearing, open_session
+from tests.unit.askrd.doors.test_node_askr import until
+
+
+class Exchange:
+    """A dialler, and a server that counts who is connected."""
+
+    def __init__(self) -> None:
+        self.relay = Hearing()
+        self.writers: list[asyncio.StreamWriter] = []
+        self.entered: list[Door] = []
+        self.dialler = Dialler(self.relay, self._connect, self._enter)
+        self._server: asyncio.Server | None = None
+
+    def _connect(self, via: str, address: str) -> Session:
+        return open_session()
+
+    def _enter(self, session: Session, door: Door) -> None:
+        self.entered.append(door)
+
+    async def _accept(self, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+
+    async def listen(self, port: int = 0) -> int:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", port)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        await self.dialler.close()
+        for writer in self.writers:
+            writer.close()
+        if self._server is not None:
+            self._server.close()
+
+
+def played(play: Callable[[Exchange], Awaitable[None]]) -> None:
+    """Runs a play with an exchange that is closed at its end."""
+
+    async def main() -> None:
+        exchange = Exchange()
+        try:
+            await play(exchange)
+        finally:
+            await exchange.close()
+
+    asyncio.run(main())
+
+
+def agent(port: int) -> Attachment:
+    return Attachment(workspace="askr", service="agent", host="127.0.0.1", port=port)
+
+
+def test_a_service_is_dialled_again_whenever_it_hangs_up() -> None:
+    async def play(exchange: Exchange) -> None:
+        exchange.dialler.take(Dial(agent(await exchange.listen())))
+        for times in (1, 2, 3):
+            await until(lambda times=times: len(exchange.writers) == times)
+            exchange.writers[-1].close()
+        await until(lambda: len(exchange.entered) == 4)
+        assert len(exchange.relay.told) >= 3
+
+    played(play)
+
+
+def test_a_service_that_is_away_is_dialled_until_it_is_there() -> None:
+    async def play(exchange: Exchange) -> None:
+        port = await exchange.listen()
+        await exchange.close()
+        exchange.dialler.take(Dial(agent(port)))
+        assert await exchange.listen(port) == port
+        await until(lambda: len(exchange.writers) == 1)
+
+    played(play)
+
+
+def test_hanging_up_closes_the_connection_and_dials_no_more() -> None:
+    async def play(exchange: Exchange) -> None:
+        attachment = agent(await exchange.listen())
+        exchange.dialler.take(Dial(attachment))
+        await until(lambda: len(exchange.writers) == 1)
+        exchange.dialler.take(HangUp(attachment))
+        await until(lambda: bool(exchange.relay.told))
+        assert exchange.relay.told == ["connection closed"]
+        exchange.dialler.take(HangUp(attachment))
+        assert len(exchange.entered) == 1
+
+    played(play)
+
+
+def test_closing_lets_everybody_go() -> None:
+    async def play(exchange: Exchange) -> None:
+        exchange.dialler.take(Dial(agent(await exchange.listen())))
+        exchange.dialler.take(Dial(agent(1)))
+        await until(lambda: len(exchange.writers) == 1)
+        await exchange.dialler.close()
+        transport = exchange.entered[0].transport
+        await until(transport.is_closing)
+
+    played(play)
