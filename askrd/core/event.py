@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from askrd.core.outbox import LargeEvent
+from askrd.core.lanes import LargeEvent
 from askrd.wire.bodies import EventOptions, dump
 from askrd.wire.codec import decode
 from askrd.wire.frames import FLAG_HEAD, FLAG_OPTIONS, HEADER, SECTION, STAMP_TIME, Frame

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from askrd.core.event import Asking, Event
-from askrd.core.outbox import LargeEvent
+from askrd.core.lanes import LargeEvent
 from askrd.core.subscriptions import Audience
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections import deque
 from heapq import merge
 
-from askrd.core.outbox import LargeEvent
+from askrd.core.lanes import LargeEvent
 from askrd.wire.frames import STAMP_TIME
 from askrd.wire.limits import (
     HEADER_BYTES,

@@ -14,7 +14,7 @@ from askrd.core.alarms import Alarms
 from askrd.core.effects import Attachment, Close, Effect, Note
 from askrd.core.expiry import Expiry
 from askrd.core.gate import Gate
-from askrd.core.outbox import LargeEvent
+from askrd.core.lanes import LargeEvent
 from askrd.core.session import Entry, Phase, Session
 from askrd.core.statistics import Totals
 from askrd.core.wheel import Wheel

@@ -11,7 +11,7 @@ from askrd.core.course import NO_OPTIONS
 from askrd.core.destinations import read_address
 from askrd.core.groups import Member
 from askrd.core.instants import NEVER_US
-from askrd.core.outbox import BulkLane, EventLane, UrgentLane
+from askrd.core.lanes import BulkLane, EventLane, UrgentLane
 from askrd.core.router import Router
 from askrd.core.services import Hoping, Instance, Nowhere, Parked, Service
 from askrd.core.session import Entry, Phase, Session

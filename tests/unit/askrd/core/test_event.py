@@ -1,7 +1,7 @@
 """Holds what an event is for those who hear it in a way of their own."""
 
 from askrd.core.event import Event
-from askrd.core.outbox import LargeEvent
+from askrd.core.lanes import LargeEvent
 from askrd.core.workspace import Workspace
 from askrd.wire.codec import decode, encode
 from askrd.wire.frames import FLAG_KEPT, STAMP_TIME, Coding, Frame, Kind

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from askrd.core.event import marked
-from askrd.core.outbox import LargeEvent
+from askrd.core.lanes import LargeEvent
 from askrd.wire.codec import decode, encode
 from askrd.wire.frames import FLAG_HEAD, FLAG_KEPT, Frame, Kind
 from tests.unit.askrd.core.desk import Desk, Mate, body

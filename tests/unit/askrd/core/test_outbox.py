@@ -2,7 +2,8 @@
 
 import pytest
 
-from askrd.core.outbox import EventLane, Outbox, UrgentLane
+from askrd.core.lanes import EventLane, UrgentLane
+from askrd.core.outbox import Outbox
 from askrd.wire.bodies import Gap, dump, load
 from askrd.wire.codec import Assembly, Raw, decode, encode, split
 from askrd.wire.frames import FLAG_KEPT, Frame, Kind

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 import pytest
@@ -10,7 +11,9 @@ from askrd.core.router import Router
 from askrd.core.switchboard import Daemon
 from askrd.doors.door import Door
 from askrd.doors.guest import HEAVY_BYTES, Guest
+from askrd.fabric.single_node import SingleNode
 from askrd.relay import Relay
+from askrd.store.memory import MemoryStore
 from askrd.wire.bodies import CallOptions, DelOptions, EntryOptions, PutOptions, load
 from askrd.wire.codec import Raw
 from askrd.wire.errors import (
@@ -60,7 +63,11 @@ def run(scene: Callable[[Relay], Awaitable[T]]) -> T:
         router = Router(
             Daemon("d", "epoch1", "1", "", "askr"), limits=Limits(), now_us=0, wall_offset_us=0
         )
-        relay = Relay(router, loop=asyncio.get_running_loop(), on_fault=faults.append)
+        loop = asyncio.get_running_loop()
+        make_fabric = partial(
+            SingleNode, make_store=lambda outcomes: MemoryStore(outcomes, loop.call_soon)
+        )
+        relay = Relay(router, loop=loop, on_fault=faults.append, make_fabric=make_fabric)
         async with asyncio.timeout(10):
             found = await scene(relay)
         relay.close()
