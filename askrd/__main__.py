@@ -19,7 +19,7 @@ from askrd.config import (
     ConfigError,
     default_toml,
     load,
-    logs_toml,
+    tables_toml,
     toml_value,
 )
 from askrd.version import BUILD, VERSION
@@ -247,7 +247,7 @@ def show(
     loaded = load({}, os.environ, config)
     values = loaded.values
     if context.obj:
-        answer: dict[str, object] = {"ok": True, "config": values | loaded.logs}
+        answer: dict[str, object] = {"ok": True, "config": values | loaded.tables}
         if origin:
             answer["origin"] = dict(loaded.origin)
         _say(json.dumps(answer))
@@ -259,7 +259,7 @@ def show(
         lines = [
             f"{line:<{width}}  # {_printable(o)}" for line, o in zip(lines, origins, strict=True)
         ]
-    _say("\n".join(lines + logs_toml(loaded.config.logs)))
+    _say("\n".join(lines + tables_toml(loaded.config)))
 
 
 @config_app.command()

@@ -32,6 +32,7 @@ from askrd.relay import Relay
 from askrd.store.memory import MemoryStore
 from askrd.store.store import Outcomes, Store
 from askrd.version import BUILD, VERSION
+from askrd.wire.channels import offered
 
 if TYPE_CHECKING:
     from askrd.core.statistics import Totals
@@ -179,6 +180,7 @@ class RunningDaemon:
         try:
             self._restore(relay)
             await self._open(listener, router.board.totals)
+            router.board.channels = offered(self._config.channel, self._addresses)
             dialler.own.extend(self._addresses)
             record = self._publish(path)
             with StopSignals(

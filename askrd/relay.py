@@ -28,6 +28,9 @@ from askrd.wire.logs import LogDefinition
 
 _log = Log("askrd.relay")
 
+QUIET_CODES = frozenset({1000, 4000})
+"""Close codes of ordinary ends; any other says that the peer did what cannot go on."""
+
 P = ParamSpec("P")
 
 
@@ -253,6 +256,10 @@ class Relay:
 
     def _close(self, effect: Close) -> None:
         session = effect.session
+        if effect.close_code not in QUIET_CODES:
+            event = "connection refused" if session.workspace is None else "connection closed"
+            why = {"code": effect.close_code, "reason": effect.reason}
+            _log.warning(event, address=session.address, peer=session.peer_id, **why)
         door = self._doors.get(session)
         if door is None:
             self.router.leave(session, effect.reason, clock.monotonic_us())

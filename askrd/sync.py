@@ -68,6 +68,7 @@ class Client(Commanding):
         connect_timeout: float = CONNECT_TIMEOUT_S,
         answer_timeout: float = ANSWER_TIMEOUT_S,
         connections: int = 1,
+        compress: bool | None = None,
         on_connected: Callable[[Welcome], None] | None = None,
         on_disconnected: Callable[[ConnectionLost], None] | None = None,
     ) -> None:
@@ -75,7 +76,7 @@ class Client(Commanding):
 
         Args:
             url: where the daemon is; None looks at `ASKR_URL`, `.askr.toml`, the local socket
-                and port 8800.
+                and port 8800, and takes the best way there is.
             workspace: None for the daemon's own.
             key_file: not built yet; giving it is refused. The daemon asks for no key.
             name: the name other peers see, a word.
@@ -84,6 +85,8 @@ class Client(Commanding):
             connect_timeout: seconds that one attempt may take.
             answer_timeout: seconds that the daemon may take to answer what it answers itself.
             connections: only 1; `askrd.Client` keeps several.
+            compress: whether to ask for compression; None for `ASKR_COMPRESS`, else where the daemon
+                is not on this machine.
             on_connected: called with the daemon's `Welcome`, every time a connection begins. It
                 and the next one run in the client's own thread and must not ask the daemon.
             on_disconnected: called with the `ConnectionLost`, every time one breaks.
@@ -98,7 +101,8 @@ class Client(Commanding):
                 f"connections={connections}: the blocking client has one connection; "
                 "askrd.Client and Askr keep several"
             )
-        where = find(url, workspace)
+        look = partial(find, url, workspace, compress=compress)
+        where = look()
         conversation = Conversation(
             name=check_word(name or "client", "peer"), kind=kind, workspace=where.workspace
         )
@@ -106,7 +110,7 @@ class Client(Commanding):
         conversation.answer_timeout_s = answer_timeout
         self._connection = BlockingConnection(
             conversation,
-            partial(find, url, workspace),
+            look,
             reconnect=reconnect,
             connect_timeout_s=connect_timeout,
         )

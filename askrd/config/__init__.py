@@ -12,7 +12,7 @@ from askrd.config.settings import (
     Config as Config,
     Key as Key,
     default_toml as default_toml,
-    logs_toml as logs_toml,
+    tables_toml as tables_toml,
     toml_value as toml_value,
 )
 from askrd.wire.addresses import ListenAddress as ListenAddress

@@ -6,15 +6,16 @@ Each value is checked where it was written, so an error names that place.
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from askrd.config.settings import ENVIRONMENT_PREFIX, KEYS, Config, Key
+from askrd.config.settings import ENVIRONMENT_PREFIX, KEYS, TABLES, Config, Key
 from askrd.wire.addresses import ListenAddress, parse_listen, runtime_socket, temp_directory
+from askrd.wire.channels import ChannelRule, check_rule, check_rules
 from askrd.wire.errors import BadRequest
 from askrd.wire.limits import LOGS_BYTES_MAX, LOGS_MAX
 from askrd.wire.logs import LogDefinition, check_definition
@@ -25,6 +26,8 @@ SYSTEM_FILE = Path("/etc/askr/askrd.toml")
 FILE_NAME = "askrd.toml"
 FILE_BYTES_MAX = 1024 * 1024
 
+T = TypeVar("T")
+_STRUCT_OF = {"logs": LogDefinition, "channel": ChannelRule}
 _KEY_BY_NAME = {key.name: key for key in KEYS}
 _KEY_BY_VARIABLE = {key.variable: key for key in KEYS}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)?")
@@ -67,10 +70,10 @@ class Loaded:
         return found
 
     @property
-    def logs(self) -> dict[str, object]:
-        """The logs under their key, as JSON has them; nothing when there are none."""
-        logs = [msgspec.to_builtins(log) for log in self.config.logs]
-        return {"logs": logs} if logs else {}
+    def tables(self) -> dict[str, object]:
+        """The lists of tables under their keys, as JSON has them; none that is empty."""
+        found = {name: msgspec.to_builtins(getattr(self.config, name)) for name in TABLES}
+        return {name: list(tables) for name, tables in found.items() if tables}
 
 
 def load(
@@ -197,7 +200,6 @@ def _convert(found: dict[str, Any], source: str, *, strict: bool) -> Config:
     try:
         config = msgspec.convert(found, Config, strict=strict)
         check_workspace(config.workspace)
-        _check_logs(config.logs, source)
     except msgspec.ValidationError as exc:
         raise ConfigError(f"{source}: {_explained(str(exc))}", details={"source": source}) from exc
     except UnicodeEncodeError as exc:
@@ -208,6 +210,8 @@ def _convert(found: dict[str, Any], source: str, *, strict: bool) -> Config:
         raise ConfigError(
             f"{source}: {exc.message} - at `$.workspace`", details={"source": source}
         ) from exc
+    _check_logs(config.logs, source)
+    _check_each("channel", config.channel, check_rule, source)
     return config
 
 
@@ -218,12 +222,7 @@ def _check_logs(logs: tuple[LogDefinition, ...], source: str) -> None:
         ConfigError: they cannot; the message says which one.
     """
     details = {"source": source}
-    for at, log in enumerate(logs):
-        try:
-            check_definition(log)
-        except BadRequest as exc:
-            message = f"{source}: {exc.message} - at `$.logs[{at}]`"
-            raise ConfigError(message, details=details) from exc
+    _check_each("logs", logs, check_definition, source)
     names = [log.name for log in logs]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -236,13 +235,28 @@ def _check_logs(logs: tuple[LogDefinition, ...], source: str) -> None:
         )
 
 
+def _check_each(name: str, tables: Iterable[T], check: Callable[[T], object], source: str) -> None:
+    """Returns when every table says what can be.
+
+    Raises:
+        ConfigError: one does not; the message says which.
+    """
+    for at, table in enumerate(tables):
+        try:
+            check(table)
+        except BadRequest as exc:
+            message = f"{source}: {exc.message} - at `$.{name}[{at}]`"
+            raise ConfigError(message, details={"source": source}) from exc
+
+
 def _explained(message: str) -> str:
     """Adds to the message about an unknown key which key may have been meant."""
     match = _UNKNOWN_FIELD.fullmatch(message)
     if match is None:
         return message + _choices(message)
-    if (match[2] or "").startswith("logs["):
-        hint = _did_you_mean(match[1], LogDefinition.__struct_fields__)
+    struct = _STRUCT_OF.get((match[2] or "").partition("[")[0])
+    if struct is not None:
+        hint = _did_you_mean(match[1], struct.__struct_fields__)
         return f"unknown key `{shown(match[1])[1:-1]}` in [{match[2]}].{hint}"
     name = f"{match[2]}.{match[1]}" if match[2] else match[1]
     shown_name = shown(match[1])[1:-1]
@@ -306,6 +320,10 @@ def _check_together(config: Config, listen: tuple[ListenAddress, ...]) -> None:
             f"{', '.join(only_tls)}: TLS needs a certificate. Give it with ASKRD_TLS_CERTIFICATE "
             "and ASKRD_TLS_KEY, or tls_certificate and tls_key in the configuration file"
         )
+    try:
+        check_rules(config.channel, listen)
+    except BadRequest as exc:
+        raise ConfigError(exc.message) from exc
     exposed = [address.url for address in listen if not address.is_local]
     if exposed and not config.insecure:
         flags = " ".join(f"--listen {address.url}" for address in listen)

@@ -1,6 +1,6 @@
 """The one table of the daemon's settings: name, type, range, unit, default and a sentence each."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -8,11 +8,14 @@ import msgspec
 from msgspec import Meta
 
 from askrd.wire.addresses import LOOPBACK_URL
+from askrd.wire.channels import ChannelRule
 from askrd.wire.limits import DEFAULT_LIMITS, MIB, PAYLOAD_BYTES_HARD_MAX, TTL_MS_MAX, Limits
 from askrd.wire.logs import LogDefinition
 from askrd.wire.names import WORKSPACE_DEFAULT
 
 ENVIRONMENT_PREFIX = "ASKRD_"
+TABLES = ("logs", "channel")
+"""Names of the lists of tables, which stand in the file only."""
 ORIGIN = r"^https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?$|^https?://\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?$"
 """A web origin as browsers send it: scheme, host, and the port where it is not the usual one."""
 
@@ -187,6 +190,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = 20.0
     limits: ConfiguredLimits = ConfiguredLimits()
     logs: tuple[LogDefinition, ...] = ()
+    channel: tuple[ChannelRule, ...] = ()
 
     @property
     def socket_mode_bits(self) -> int:
@@ -222,7 +226,7 @@ def _keys_of(struct: type[msgspec.Struct], prefix: str = "") -> Iterator[Key]:
         if field.name == "limits":
             yield from _keys_of(ConfiguredLimits, "limits.")
             continue
-        if field.name == "logs":  # a list of tables, not a setting with one value
+        if field.name in TABLES:  # lists of tables, not settings with one value
             continue
         meta: Meta = field.type.__metadata__[0]
         yield Key(name, field.default, meta.description or "", (meta.extra or {})["unit"])
@@ -247,18 +251,30 @@ def default_toml() -> str:
             lines += ["", f"[{table}]"]
         unit = f" Unit: {key.unit}." if key.unit else ""
         lines += ["", f"# {key.sentence}{unit}", f"#{name} = {toml_value(key.default)}"]
-    example = LogDefinition(name="orders", patterns=["orders.**"])
+    log = LogDefinition(name="orders", patterns=["orders.**"])
     lines += ["", "# Logs that the workspace has from the start, one table each, for instance:"]
-    lines += [f"# {line}" for line in logs_toml((example,)) if line]
+    lines += [f"# {line}" for line in tables_toml(Config(logs=(log,))) if line]
+    rule = ChannelRule(match="log.*", via="udp")
+    lines += [
+        "",
+        "# Events that SDKs send in datagrams, which may be lost; the first table that fits",
+    ]
+    lines += ["# decides, via is udp or connection, for instance:"]
+    lines += [f"# {line}" for line in tables_toml(Config(channel=(rule,))) if line]
     return "\n".join(lines) + "\n"
 
 
-def logs_toml(logs: Iterable[LogDefinition]) -> list[str]:
-    """Returns the lines that define logs in a configuration file."""
+def tables_toml(config: Config) -> list[str]:
+    """Returns the lines that hold the lists of tables in a configuration file."""
     lines = []
-    for log in logs:
-        members = msgspec.structs.asdict(log).items()
-        lines += ["", "[[logs]]", *(f"{name} = {toml_value(value)}" for name, value in members)]
+    for name in TABLES:
+        for table in getattr(config, name):
+            members = msgspec.structs.asdict(table).items()
+            lines += [
+                "",
+                f"[[{name}]]",
+                *(f"{key} = {toml_value(value)}" for key, value in members),
+            ]
     return lines
 
 

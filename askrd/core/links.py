@@ -44,11 +44,12 @@ def welcome(board: Switchboard, session: Session, version: int, *, is_back: bool
     """Returns the frame that welcomes a peer, new or back."""
     limits = board.limits
     resumption = session.resumption
+    workspace = session.in_open_workspace.name
     body = Welcome(
         v=version,
         id=session.peer_id,
         instance=session.suffix,
-        workspace=session.in_open_workspace.name,
+        workspace=workspace,
         daemon=board.daemon.id,
         epoch=board.daemon.epoch,
         resume=session.secret,
@@ -64,6 +65,7 @@ def welcome(board: Switchboard, session: Session, version: int, *, is_back: bool
         resumed=is_back,
         received=resumption.received(session) if resumption is not None and is_back else 0,
         window_ms=resumption.window_ms if resumption is not None else 0,
+        channels=board.channels if workspace == board.daemon.workspace else [],
     )
     return encode(Frame(kind=Kind.WELCOME, payload=dump(body), coding=Coding.JSON))
 

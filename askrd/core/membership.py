@@ -63,7 +63,7 @@ def turn_away(board: Switchboard, session: Session, error: AskrError) -> None:
     """Answers a bad opening with its error and closes."""
     board.refuse(session, 0, error)
     code = {VersionUnsupported: 4501, Unauthenticated: 4502, Draining: 4000}.get(type(error), 4500)
-    board.close(session, code, error.code)
+    board.close(session, code, f"{error.code}: {error.message}")
 
 
 def _identify(board: Switchboard, session: Session, opening: Opening, workspace: Workspace) -> None:

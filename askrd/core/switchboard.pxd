@@ -12,6 +12,6 @@ cdef class Switchboard:
     cdef public dict sessions, workspaces, attachments
     cdef public Wheel wheel
     cdef public Totals totals
-    cdef public list dirty, effects
+    cdef public list dirty, effects, channels
 
     cpdef put(self, Session session, bytes data)

@@ -19,7 +19,7 @@ from askrd.core.session import Entry, Phase, Session
 from askrd.core.statistics import Totals
 from askrd.core.wheel import Wheel
 from askrd.core.workspace import Workspace
-from askrd.wire.bodies import ErrorBody, Json, dump
+from askrd.wire.bodies import Channel, ErrorBody, Json, dump
 from askrd.wire.codec import Raw, encode
 from askrd.wire.errors import AskrError, SlowConsumer
 from askrd.wire.frames import Coding, Frame, Kind
@@ -113,6 +113,7 @@ class Switchboard:
         queued_bytes: roughly what was put into outboxes since the last flush.
         expiry: when entries of the state go by themselves. alarms: what else is to be done at a time.
         attachments: the services the daemon dials, by workspace and name.
+        channels: which events go best another way, as a welcome tells peers of the own workspace.
         grace_ms: how long a drain may take, or 0 while not draining.
         recent: the last commands that were given to an instance. failures: the last that failed.
     """
@@ -121,6 +122,7 @@ class Switchboard:
         "_floor",
         "alarms",
         "attachments",
+        "channels",
         "daemon",
         "dirty",
         "effects",
@@ -148,6 +150,7 @@ class Switchboard:
         self.wall_offset_us = 0
         self.sessions: dict[Session, None] = {}
         self.workspaces: dict[str, Workspace] = {}
+        self.channels: list[Channel] = []
         self.wheel = Wheel()
         self.expiry = Expiry(self.wheel)
         self.alarms = Alarms(self.wheel)

@@ -19,8 +19,8 @@ from askrd.wire.errors import ErrorCode
 
 TLS_BYTE = 0x16
 """First byte of a TLS handshake; begins nothing else that is spoken here."""
-SILENT_MAX = 256
-"""Connections that have not said their first byte; further ones wait in the kernel."""
+SILENT_MAX = 512
+"""Connections that have not said their first byte; for a further one the oldest has to go."""
 REST_S = 0.5
 """How long nothing is accepted when descriptors have run out."""
 _BURST = 64
@@ -28,6 +28,8 @@ _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _TLS_ONLY = (
     "only TLS is spoken here: connect with wss://, askrs:// or https://. The connection is closed"
 )
+_SILENT = "it said nothing in time"
+_CROWDED = f"it said nothing yet, and {SILENT_MAX} others say nothing, too"
 
 _log = Log("askrd.doors")
 
@@ -92,9 +94,6 @@ class Acceptor:
 
     def _accept(self) -> None:
         for _ in range(_BURST):
-            if len(self._silent) >= SILENT_MAX:
-                self._pause()
-                return
             try:
                 connection, _ = self._listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -106,8 +105,10 @@ class Acceptor:
                 self._pause()
                 self._rest = self._loop.call_later(REST_S, self._go_on)
                 return
+            if len(self._silent) >= SILENT_MAX:
+                self._give_up(next(iter(self._silent)), _CROWDED)
             connection.settimeout(0)
-            timer = self._loop.call_later(self._handshake_s, self._give_up, connection)
+            timer = self._loop.call_later(self._handshake_s, self._give_up, connection, _SILENT)
             self._silent[connection] = timer
             self._loop.add_reader(connection.fileno(), self._look, connection)
 
@@ -115,12 +116,10 @@ class Acceptor:
         """Takes a connection out of those that have said nothing."""
         self._silent.pop(connection).cancel()
         self._loop.remove_reader(connection.fileno())
-        if self._rest is None:
-            self._go_on()
 
-    def _give_up(self, connection: socket.socket) -> None:
+    def _give_up(self, connection: socket.socket, reason: str) -> None:
         self._forget(connection)
-        _log.info("connection closed", address=_name_of(connection), reason="it said nothing")
+        _log.warning("connection refused", address=_name_of(connection), reason=reason)
         connection.close()
 
     def _look(self, connection: socket.socket) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from askrd import compression
-from askrd.core.session import Session
+from askrd.core.session import Phase, Session
 from askrd.host.logs import Log
 from askrd.wire.errors import AskrError, BadRequest
 from askrd.wire.frames import MAGIC_COMPRESSED
@@ -76,6 +76,10 @@ class UnpackingRelay:
         self.received(session, bytes(whole))
 
     def _give_up(self, session: Session, error: AskrError) -> None:
-        _log.warning("connection refused", peer=session.peer_id, reason=error.message)
+        if session.phase is Phase.OPEN:  # The relay tells of those that were not let in yet.
+            peer = session.peer_id
+            _log.warning(
+                "connection closed", address=session.address, peer=peer, reason=error.message
+            )
         self._plain.refuse(session, error)
         self._door.close(4500, error.message)

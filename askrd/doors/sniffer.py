@@ -13,6 +13,7 @@ from askrd.doors.line import LineDoor
 from askrd.doors.node_askr import NodeAskrDoor
 from askrd.doors.transcript import EventTexts
 from askrd.doors.websocket import WebSocketDoor
+from askrd.host.logs import Log
 from askrd.wire.bodies import ErrorBody, dump
 from askrd.wire.errors import BadRequest, ErrorCode
 from askrd.wire.frames import MAGIC, MAGIC_COMPRESSED
@@ -26,6 +27,8 @@ _REFUSAL = {
     0x16: "this daemon has no certificate, so TLS is not spoken here; connect without it, or give it "
     "one: tls_certificate and tls_key in its configuration",
 }
+
+_log = Log("askrd.doors")
 
 Opened = Callable[[asyncio.Transport], Session | None]
 """Makes the session of a new connection; None refuses it."""
@@ -87,7 +90,7 @@ class Sniffer(asyncio.Protocol):
         elif first.startswith(_METHODS):
             self._take_http(session, transport)
         elif not any(word.startswith(first) for word in (MAGIC, MAGIC_COMPRESSED, *_METHODS)):
-            self._refuse(transport, first)
+            self._refuse(session, transport, first)
 
     def _take_offer(self, session: Session, transport: asyncio.Transport, first: bytes) -> None:
         """Agrees with a peer that would like to compress on how that is done."""
@@ -96,7 +99,7 @@ class Sniffer(asyncio.Protocol):
         try:
             found = agreed(first, is_allowed=self._around.may_compress)
         except BadRequest:
-            self._refuse(transport, first)
+            self._refuse(session, transport, first)
             return
         if found is not None:
             kind, rest = found
@@ -149,12 +152,13 @@ class Sniffer(asyncio.Protocol):
             door.data_received(data)
 
     @staticmethod
-    def _refuse(transport: asyncio.Transport, first: bytes) -> None:
+    def _refuse(session: Session, transport: asyncio.Transport, first: bytes) -> None:
         message = _REFUSAL.get(
             first[0],
             "the first bytes are no tongue that askrd speaks: binary frames, "
             'WebSocket, HTTP, or a line of JSON such as {"k":"hello","v":1}',
         )
         body = ErrorBody(code=ErrorCode.BAD_REQUEST, message=message, at="daemon")
+        _log.warning("connection refused", address=session.address, reason=message)
         transport.write(b'{"k":"error",' + dump(body)[1:] + b"\n")
         transport.close()

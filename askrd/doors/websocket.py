@@ -11,7 +11,7 @@ import asyncio
 import logging
 from typing import cast
 
-from websockets.frames import Frame as Message, Opcode
+from websockets.frames import Close, Frame as Message, Opcode
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
@@ -31,15 +31,24 @@ from askrd.doors.messages import (
 )
 from askrd.doors.reception import Reception, is_worth
 from askrd.doors.transcript import EventTexts, Transcript
+from askrd.host.logs import Log
 from askrd.wire.codec import Raw
 from askrd.wire.errors import AskrError
 from askrd.wire.frames import SIZE_BYTES, SUBPROTOCOL_BINARY, SUBPROTOCOL_TEXT
-from askrd.wire.limits import HANDSHAKE_BYTES_MAX, HTTP_HANDSHAKE_BYTES_MAX
+from askrd.wire.limits import HANDSHAKE_BYTES_MAX, HTTP_HANDSHAKE_BYTES_MAX, KIB
 
 COMPRESSED = {f"{SUBPROTOCOL_BINARY}.{kind}": kind for kind in compression.kinds()}
 """Subprotocols of binary frames in compressed blocks."""
+READ_BYTES_MAX = 512 * KIB
+"""More than arrives at once: only a message above it can be too large and come whole."""
+PIECES_MAX = 1_024
+"""Pieces of one text message that are kept apart; crumbs take far more memory than they hold."""
+REASON_BYTES_MAX = 123
+"""What a close frame has room for."""
+_OPCODES = frozenset(map(int, Opcode))
 _silent = logging.getLogger("askrd.doors.websocket.library")
 _silent.disabled = True
+_log = Log("askrd.doors")
 
 
 class WebSocketDoor(Door):
@@ -79,6 +88,7 @@ class WebSocketDoor(Door):
         self._is_upgraded = False
         self._is_plain = False
         self._is_over = False
+        self._is_deaf = False
         self._request_bytes = 0
         self._head = b""
         self._opcode = 0
@@ -127,6 +137,8 @@ class WebSocketDoor(Door):
         response = self._library.accept(request)
         self._library.send_response(response)
         self._is_upgraded = self._library.state is OPEN
+        if not self._is_upgraded:
+            self._tell_log(response.status_code, str(self._library.handshake_exc))
         chosen = self._library.subprotocol
         if chosen is not None:
             self._speak(text=chosen == SUBPROTOCOL_TEXT)
@@ -167,7 +179,7 @@ class WebSocketDoor(Door):
         if self._head:
             data = self._head + data
             self._head = b""
-        while at < len(data) and self.session.phase < Phase.CLOSING:
+        while at < len(data) and self.session.phase < Phase.CLOSING and not self._is_deaf:
             if self._library_left:
                 at = self._to_library(data, at, piped)
             elif self._left:
@@ -181,13 +193,14 @@ class WebSocketDoor(Door):
                     break
                 at = payload_at
         self._pipe(piped)
-        within = self._left or self._library_left or self._head
+        within = self._left or self._library_left or self._head or self._is_deaf
         self._is_plain = self._may_be_plain and not within
 
     @property
     def _may_be_plain(self) -> bool:
         """Whether a message that begins now may be a plain binary one."""
-        return self.is_text is False and not self._fragments_of
+        is_small = self._message_bytes_max < READ_BYTES_MAX
+        return self.is_text is False and not self._fragments_of and not is_small
 
     def _begin(self, data: bytes, at: int) -> int:
         """Reads a frame's head.
@@ -199,26 +212,29 @@ class WebSocketDoor(Door):
         if len(data) - at < 2:
             return -1
         first, second = data[at], data[at + 1]
-        length, header = second & 0x7F, 6
-        if length > 125:
-            extra = 2 if length == 126 else 8
-            header += extra
-            length = int.from_bytes(data[at + 2 : at + 2 + extra], "big")
-        usual = first in (FIN_TEXT, FIN_BINARY) and second & MASKED and not self._fragments_of
-        if not second & MASKED:
-            header -= 4
-        if len(data) - at < header:
-            return -1
-        if not usual:
-            self._note_fragment(first)
-            self._library_left = header + length
+        if not second & MASKED or first & 0x0F not in _OPCODES:
+            self._library_left = len(data) - at  # It needs no more to refuse this.
             return at
+        length, start = second & 0x7F, at + 2
+        if length > 125:
+            start += 2 if length == 126 else 8
+            if len(data) < start:
+                return -1
+            length = int.from_bytes(data[at + 2 : start], "big")
+        payload_at = start + 4
+        is_usual = first in (FIN_TEXT, FIN_BINARY) and not self._fragments_of
+        if not is_usual or length > self._message_bytes_max:
+            self._note_fragment(first)
+            self._library_left = payload_at - at + length
+            return at
+        if len(data) < payload_at:
+            return -1
         self._opcode = first & 0x0F
-        self._mask = data[at + header - 4 : at + header]
+        self._mask = data[start:payload_at]
         self._left = length
         if not length:
             self._message_ends()
-        return at + header
+        return payload_at
 
     def _note_fragment(self, first: int) -> None:
         opcode, is_last = first & 0x0F, first & 0x80
@@ -245,6 +261,10 @@ class WebSocketDoor(Door):
         if self._library.state is OPEN:
             self._send_library()
         else:  # The peer said goodbye: what its last frames caused is written first.
+            self._is_deaf = True
+            if self._library.parser_exc is not None:
+                sent = self._library.close_sent or Close(1006, "")
+                self._tell_log(sent.code, sent.reason)
             asyncio.get_running_loop().call_soon(self._send_library)
 
     def _unmask(self, data: bytes, at: int, piped: list[bytes]) -> int:
@@ -268,9 +288,11 @@ class WebSocketDoor(Door):
             self._fail(1003, "text and binary messages do not mix on one connection")
         elif not text:
             piped.append(part)
-        else:
+        elif part:
             self._text.append(part)
             self._text_bytes += len(part)
+            if len(self._text) > PIECES_MAX:
+                self._text = [b"".join(self._text)]
             is_opening = self.session.phase is Phase.OPENING
             if self._text_bytes > (HANDSHAKE_BYTES_MAX if is_opening else self._message_bytes_max):
                 self._fail(1009, "the message is too large")
@@ -284,7 +306,7 @@ class WebSocketDoor(Door):
         piped.clear()
 
     def _message_ends(self) -> None:
-        if not self.is_text or not self._text:
+        if not self._text or self.session.phase >= Phase.CLOSING:
             return
         text = b"".join(self._text)
         self._text = []
@@ -337,13 +359,20 @@ class WebSocketDoor(Door):
 
     def _fail(self, code: int, reason: str) -> None:
         self.session.phase = max(self.session.phase, Phase.CLOSING)
+        self._tell_log(code, reason)
         self.close(code, reason)
+
+    def _tell_log(self, code: int, reason: str) -> None:
+        session = self.session
+        event = "connection refused" if session.workspace is None else "connection closed"
+        _log.warning(event, address=session.address, via=session.via, code=code, reason=reason)
 
     def say_goodbye(self, close_code: int, reason: str) -> None:
         """Sends the close frame that says why."""
         self._is_over = True
         if self._library.state is OPEN:
-            self._library.fail(close_code, reason[:120])
+            said = reason.encode()[:REASON_BYTES_MAX].decode("utf-8", "ignore")
+            self._library.fail(close_code, said)
             for data in self._library.data_to_send():
                 if data:
                     self.transport.write(data)

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from askrd.sdk.aside import close_aside, open_aside
 from askrd.sdk.conversation import Conversation
 from askrd.sdk.errors import CannotConnect, lost
 from askrd.sdk.reconnect import FINAL, delays
@@ -333,6 +334,7 @@ class BlockingConnection:
             with self.changed:
                 self._link = link
                 self.address = address
+                open_aside(self.conversation.events, welcome.channels, address, link.peer_host)
                 self._flush()
                 self.changed.notify_all()
         finally:
@@ -359,6 +361,7 @@ class BlockingConnection:
         with self.changed:
             self._ended = error
             self.conversation.end(error)
+            close_aside(self.conversation.events)
             self.changed.notify_all()
         self._stopping.set()
         if self._bell is not None:

@@ -57,6 +57,7 @@ class Client(Commanding):
         kind: str = "terminal",
         reconnect: bool = True,
         connections: int = 1,
+        compress: bool | None = None,
         connect_timeout: float = CONNECT_TIMEOUT_S,
         answer_timeout: float = ANSWER_TIMEOUT_S,
         dial: Dial = dial_socket,
@@ -65,13 +66,15 @@ class Client(Commanding):
 
         Args:
             url: where the daemon is; None looks at `ASKR_URL`, `.askr.toml`, the local socket
-                and port 8800.
+                and port 8800, and takes the best way there is.
             workspace: None for the daemon's own.
             key_file: not built yet; giving it is refused. The daemon asks for no key.
             name: the name other peers see, a word.
             kind: `terminal` or `service`.
             reconnect: whether to come back by itself.
             connections: how many to keep, 1 to 4; when one dies another goes on.
+            compress: whether to ask for compression; None for `ASKR_COMPRESS`, else where the daemon
+                is not on this machine.
             connect_timeout: seconds that one attempt may take.
             answer_timeout: seconds that the daemon may take to answer what it answers itself.
             dial: how to reach the daemon; tests bring their own.
@@ -82,14 +85,15 @@ class Client(Commanding):
             ValueError: ``connections`` is not 1 to 4.
         """
         refuse_unbuilt("Client", key_file=key_file)
-        where = find(url, workspace)
+        look = partial(find, url, workspace, compress=compress)
+        where = look()
         self._conversation = Conversation(
             name=check_word(name or "client", "peer"), kind=kind, workspace=where.workspace
         )
         self._conversation.answer_timeout_s = answer_timeout
         self._connection = Connection(
             self._conversation,
-            partial(find, url, workspace),
+            look,
             dial=dial,
             reconnect=reconnect,
             connect_timeout_s=connect_timeout,

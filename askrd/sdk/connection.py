@@ -8,13 +8,14 @@ import logging
 import random
 from collections.abc import Callable
 
+from askrd.sdk.aside import close_aside, open_aside
 from askrd.sdk.conversation import Conversation
 from askrd.sdk.errors import CannotConnect, lost
 from askrd.sdk.framing import framing_for
 from askrd.sdk.link import Link
 from askrd.sdk.reconnect import FINAL, Chance, delays
 from askrd.sdk.spares import Spares
-from askrd.sdk.transport import Dial, dial as dial_socket
+from askrd.sdk.transport import Dial, dial as dial_socket, host_of
 from askrd.sdk.where import Where
 from askrd.wire.addresses import DaemonAddress
 from askrd.wire.bodies import Welcome
@@ -255,6 +256,9 @@ class Connection:
         if not link.welcomed.done():
             link.welcomed.set_result(welcome)
         self._spares.keep(self.address)
+        if self.address is not None:
+            events, host = self.conversation.events, host_of(link.transport)
+            open_aside(events, welcome.channels, self.address, host)
         self.on_connected(welcome)
 
     def heard(self, link: Link, frames: list[Frame], size: int) -> None:
@@ -339,6 +343,7 @@ class Connection:
         if self._ticker is not None:
             self._ticker.cancel()
         self.conversation.end(error)
+        close_aside(self.conversation.events)
         self.pressure()
         if not was_closed:
             self.on_ended(error)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from askrd.sdk import composition
+from askrd.sdk.aside import Aside
 from askrd.sdk.exchange import Exchange
 from askrd.sdk.hearing import PLAIN, Hearing
 from askrd.sdk.receipts import NoWay, Way
@@ -27,12 +28,14 @@ class Events:
 
     Attributes:
         way: how a program hears that what it said to an event was taken.
+        aside: the ways beside the connection; None = there are none.
     """
 
-    __slots__ = ("_collecting", "_exchange", "_subscriptions", "way")
+    __slots__ = ("_collecting", "_exchange", "_subscriptions", "aside", "way")
 
     def __init__(self, exchange: Exchange) -> None:
         self.way: Way = NoWay()
+        self.aside: Aside | None = None
         self._exchange = exchange
         self._subscriptions = Subscriptions(self, lambda: self.way)
         self._collecting: dict[int, Callable[[Frame], object]] = {}
@@ -51,6 +54,8 @@ class Events:
         guard_at: float = NEVER,
     ) -> None:
         """Emits an event; with a promise the daemon confirms it by an `emitted` frame.
+
+        Without one, and not retained, it may go beside the connection, when the daemon prefers so.
 
         Raises:
             BadRequest: no event can be called ``subject``.
@@ -76,10 +81,18 @@ class Events:
                 )
             )
 
-        if promise is None:
-            self._exchange.write(compose(0))
-        else:
+        if promise is not None:
             self._exchange.ask(compose, promise, guard_at)
+            return
+        frame = compose(0)
+        if self.aside is None or options or not self._goes_aside(subject, frame):
+            self._exchange.write(frame)
+
+    def _goes_aside(self, subject: str, frame: bytes) -> bool:
+        """Sends a plain event beside the connection, while that is there, if it is to go so."""
+        exchange = self._exchange
+        aside = self.aside if exchange.connected and not exchange.is_held else None
+        return aside is not None and aside.take(subject, frame)
 
     def collect(
         self,

@@ -41,6 +41,15 @@ class SocketLink:
         except (OSError, UnicodeError) as exc:
             raise CannotConnect(address.url, reason_of(exc)) from exc
 
+    @property
+    def peer_host(self) -> str:
+        """The IP address at the other end; empty for a unix socket, and when it broke."""
+        try:
+            name = self._socket.getpeername()
+        except OSError:
+            return ""
+        return str(name[0]) if isinstance(name, tuple) else ""
+
     def fileno(self) -> int:
         """Returns the descriptor to wait for."""
         return self._socket.fileno()

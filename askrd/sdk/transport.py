@@ -82,6 +82,13 @@ async def dial(address: DaemonAddress, receiver: Receiver) -> Transport:
     return transport
 
 
+def host_of(transport: object) -> str:
+    """Returns the IP address at the other end of a transport; empty when it has none."""
+    get_extra_info = getattr(transport, "get_extra_info", None)
+    name = None if get_extra_info is None else get_extra_info("peername")
+    return str(name[0]) if isinstance(name, tuple) else ""
+
+
 class _Stream(asyncio.Protocol):
     """Passes on what the event loop tells."""
 

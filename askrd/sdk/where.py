@@ -11,6 +11,8 @@ from askrd.wire.addresses import (
     LOOPBACK_URL,
     RECORD_NAME,
     DaemonAddress,
+    ListenAddress,
+    parse_listen,
     parse_url,
     runtime_socket,
     temp_directory,
@@ -21,6 +23,8 @@ from askrd.wire.names import check_workspace, shown
 PROJECT_FILE = ".askr.toml"
 _FILE_BYTES_MAX = 64 * 1024
 _PLACES_MAX = 8
+_RAW = {"ws": "tcp", "wss": "askrs", "http": "tcp", "https": "askrs"}
+_RANKS = {"unix": 0, "tcp": 1, "askrs": 1}
 _NOT_BUILT = ("ASKR_CONTEXT", "ASKR_KEY_FILE")
 
 
@@ -44,14 +48,16 @@ class Where:
 
     @property
     def url(self) -> str:
-        """The places, for people."""
-        return ", ".join(address.url for address in self.addresses)
+        """The places, for people: each once, however many ways there are to talk there."""
+        places = {(way.host, way.port or way.path): way.url for way in self.addresses}
+        return ", ".join(places.values())
 
 
 def find(
     url: str | None = None,
     workspace: str | None = None,
     *,
+    compress: bool | None = None,
     environ: Mapping[str, str] = os.environ,
     cwd: Path | None = None,
 ) -> Where:
@@ -60,6 +66,8 @@ def find(
     Args:
         url: where the daemon is; None to look for it.
         workspace: None for `ASKR_WORKSPACE`, the project's, or the daemon's own.
+        compress: whether to ask for compression; None for `ASKR_COMPRESS`, else where the daemon
+            is not on this machine.
         environ: `ASKR_URL`, `ASKR_WORKSPACE` and `ASKR_COMPRESS` are read, and what names the runtime directory.
         cwd: where the search for the nearest `.askr.toml` begins; None = the current directory.
 
@@ -77,11 +85,39 @@ def find(
         url = url or project.get("url")
         workspace = workspace or project.get("workspace")
     addresses = (parse_url(url),) if url else _usual(environ)
-    compress = _switch(environ, "ASKR_COMPRESS")
+    if compress is None:
+        compress = _switch(environ, "ASKR_COMPRESS")
     return Where(
         addresses=tuple(replace(address, compress=compress) for address in addresses),
         workspace=check_workspace(workspace) if workspace else "",
     )
+
+
+def find_datagrams(
+    url: str | None, *, environ: Mapping[str, str] = os.environ
+) -> tuple[ListenAddress, ...]:
+    """Returns where a daemon of this machine takes datagrams, as it wrote down; often nowhere.
+
+    Args:
+        url: where the daemon is; None for the usual places.
+        environ: names the runtime directory.
+
+    Raises:
+        BadRequest: it is no URL.
+    """
+    place = None if url is None else parse_url(url)
+    if place is not None and place.scheme == "unix":
+        record = Path(place.path).with_name(RECORD_NAME)
+    else:
+        record = _own_socket(environ).with_name(RECORD_NAME)
+    if not _is_ours(record.parent, environ):
+        return ()
+    urls = _urls_in(record)
+    known = [parse_listen(text) for text in urls]
+    here = None if place is None else (place.host, place.port, place.path * (not place.host))
+    if here is not None and here not in {(way.host, way.port, way.path) for way in known}:
+        return ()
+    return tuple(way for way in known if way.kind == "udp")
 
 
 def _switch(environ: Mapping[str, str], name: str) -> bool | None:
@@ -93,30 +129,55 @@ def _switch(environ: Mapping[str, str], name: str) -> bool | None:
 
 
 def _usual(environ: Mapping[str, str]) -> tuple[DaemonAddress, ...]:
-    """Returns the default socket and what the daemon's record says, when ours, then the port."""
-    uid = os.getuid()
-    path = Path(runtime_socket(environ, uid, temp_directory(environ)))
+    """Returns the default socket and what the daemon's record says, when ours, then the port.
+
+    The best way comes first: unix sockets, then raw connections, then WebSocket.
+    """
+    path = _own_socket(environ)
     places: list[DaemonAddress] = []
+    if _is_ours(path.parent, environ):
+        if path.is_socket():
+            places.append(DaemonAddress("unix", path=str(path)))
+        places += _recorded(path.with_name(RECORD_NAME))
+    ways = [way for place in places for way in _ways(place)]
+    ways.sort(key=lambda way: _RANKS.get(way.scheme, len(_RANKS)))
+    return tuple(dict.fromkeys([*ways, *_ways(parse_url(LOOPBACK_URL))]))
+
+
+def _ways(place: DaemonAddress) -> tuple[DaemonAddress, ...]:
+    """Returns how to talk at an address, the best first: one port takes raw connections too."""
+    raw = _RAW.get(place.scheme)
+    return (place,) if raw is None else (replace(place, scheme=raw, path=""), place)
+
+
+def _own_socket(environ: Mapping[str, str]) -> Path:
+    return Path(runtime_socket(environ, os.getuid(), temp_directory(environ)))
+
+
+def _is_ours(directory: Path, environ: Mapping[str, str]) -> bool:
+    """Says whether what lies in a directory was put there by us, or by who started us."""
     try:
-        if path.parent.stat().st_uid == uid or environ.get("RUNTIME_DIRECTORY"):
-            if path.is_socket():
-                places.append(DaemonAddress("unix", path=str(path)))
-            places += _recorded(path.with_name(RECORD_NAME))
+        return directory.stat().st_uid == os.getuid() or bool(environ.get("RUNTIME_DIRECTORY"))
     except OSError:
-        places = []
-    port = parse_url(LOOPBACK_URL)
-    return tuple(dict.fromkeys([*places, port]))
+        return False
 
 
 def _recorded(path: Path) -> list[DaemonAddress]:
     """Returns where the daemon that wrote `askrd.json` listens, or listened."""
+    places = [url for url in _urls_in(path) if not url.startswith("udp:")]
+    return [parse_url(url) for url in places[:_PLACES_MAX]]
+
+
+def _urls_in(path: Path) -> list[str]:
+    """Returns the addresses in an `askrd.json`; none when it cannot be read or understood."""
     try:
         with path.open("rb") as file:
             record = msgspec.json.decode(file.read(_FILE_BYTES_MAX), type=_Record)
-        places = [url for url in record.addresses if not url.startswith("udp:")]
-        return [parse_url(url) for url in places[:_PLACES_MAX]]
+        for url in record.addresses:
+            parse_listen(url)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, BadRequest):
         return []
+    return record.addresses
 
 
 def _project(cwd: Path | None) -> dict[str, str]:

@@ -44,6 +44,20 @@ class Hello(Body):
     software: str = ""
 
 
+class Channel(Body, omit_defaults=False):
+    """A way that the daemon prefers for the events of a pattern.
+
+    Attributes:
+        match: pattern of event names.
+        via: `udp`, or `connection`: as if there were no rule.
+        url: where datagrams go, `udp://HOST:PORT`; else empty.
+    """
+
+    match: str
+    via: str
+    url: str = ""
+
+
 class Welcome(Body, omit_defaults=False):
     """The daemon's answer to HELLO."""
 
@@ -59,6 +73,7 @@ class Welcome(Body, omit_defaults=False):
     resumed: bool = False
     received: int = 0
     window_ms: int = 0
+    channels: list[Channel] = []
 
 
 class ErrorBody(Body):

@@ -44,6 +44,12 @@ BLOCK_BYTES_MAX = 1 * MIB
 """Bytes of one block of a compressed connection, before they are compressed."""
 BLOCK_BYTES_MIN = 64
 """Smaller blocks travel as they are."""
+DATAGRAM_BYTES_MAX = 1_200
+"""Longest datagram an SDK sends beyond this machine: it fits every path in one packet."""
+LOCAL_DATAGRAM_BYTES_MAX = 8 * KIB
+"""Longest datagram an SDK sends on this machine."""
+CHANNELS_MAX = 64
+"""Ways for events that a welcome tells."""
 PART_BYTES = 64 * KIB
 """Frames above this size may travel as `part` frames."""
 PART_GROUPS_MAX = 4

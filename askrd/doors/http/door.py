@@ -115,6 +115,7 @@ class HttpDoor(Door):
             return
         self._awaits_head = False
         self._stop_timer()
+        check_head(bytes(self._ahead[:end]))
         upgrade, self._upgrade = self._upgrade, None
         if upgrade is not None and is_websocket(self._ahead):
             data = bytes(self._ahead)
@@ -123,7 +124,6 @@ class HttpDoor(Door):
             return
         raw = bytes(self._ahead[:end])
         del self._ahead[:end]
-        check_head(raw)
         intake = new_intake()
         head = intake.read_head(raw)
         body = Body(self.hold_back)
@@ -172,8 +172,8 @@ class HttpDoor(Door):
 
     def _refuse(self, fault: Unreadable) -> None:
         """Answers bytes that are no request; where the next one would begin is unknown."""
+        _log.warning("request refused", address=self.session.address, reason=fault.sentence)
         if self._turn is None:
-            _log.info("request refused", address=self.session.address, reason=fault.sentence)
             answer = refusal(fault.status, "bad_request", fault.sentence)
             self.transport.write(whole(answer, None))
             self._end(lingers=True)
@@ -214,6 +214,7 @@ class HttpDoor(Door):
         self._timer = None
         if awaited and not self.transport.is_closing():
             sentence = f"{awaited} did not come in time"
+            _log.warning("request refused", address=self.session.address, reason=sentence)
             self.transport.write(whole(refusal(408, "bad_request", sentence), None))
         self._shut()
 

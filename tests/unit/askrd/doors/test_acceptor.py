@@ -63,7 +63,7 @@ async def greeted(port: int) -> bytes:
     return said
 
 
-def test_silent_connections_keep_nobody_out_for_longer_than_they_may(
+def test_silent_connections_keep_nobody_out(
     certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(acceptor, "SILENT_MAX", 3)
@@ -71,11 +71,24 @@ def test_silent_connections_keep_nobody_out_for_longer_than_they_may(
     async def check(port: int, _: Acceptor) -> None:
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
         assert await greeted(port) == b"hello"
-        for reader, writer in silent:
-            assert await reader.read() == b""
+        for number, (reader, writer) in enumerate(silent):
+            if number < 3:  # They had to go for two silent ones and for the honest one.
+                assert await reader.read() == b""
+            else:
+                writer.write(b"{")
+                assert await reader.read() == b"hello"
             writer.close()
 
-    accepting(certificates, check, handshake_s=0.3)
+    accepting(certificates, check)
+
+
+def test_who_says_nothing_in_time_is_hung_up_on(certificates: Certificates) -> None:
+    async def check(port: int, _: Acceptor) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.read() == b""
+        writer.close()
+
+    accepting(certificates, check, handshake_s=0.2)
 
 
 def test_no_descriptor_left_means_a_rest_and_not_a_spin(
