@@ -41,6 +41,7 @@ VERBS = (
             ("askr emit orders.paid id:=7 --require-listener", "exit 5 when nobody listens"),
             ("askr emit WEATHER sky=clear --retain", "who listens later gets it first"),
             ("askr emit WEATHER --retain", "without a payload: it is retained no more"),
+            ("askr emit log.line text=hello --udp", "in a datagram, which may be lost"),
             ("askr emit WHO_IS_THERE --collect --timeout 1s", "the answers of those who listen"),
         ),
         writes=True,

@@ -9,6 +9,7 @@ import typer
 
 from askr_cli.commands.answers import collect_answers, listeners, nobody_listens
 from askr_cli.commands.arguments import Count, Lines, RawPayload, Words, asks_for_lines
+from askr_cli.commands.datagrams import check_for_datagrams, emit_in_datagrams
 from askr_cli.commands.frames import payload_members, show
 from askr_cli.durations import duration_ms, duration_text
 from askr_cli.exits import Usage
@@ -30,6 +31,9 @@ Retain = Annotated[
     bool,
     typer.Option("--retain", help="keep it for who listens later; without a payload: keep none"),
 ]
+Udp = Annotated[
+    bool, typer.Option("--udp", help="in a datagram, which may be lost; nobody answers")
+]
 Collect = Annotated[
     bool, typer.Option("--collect", help="print the answers of those who listen, for --timeout")
 ]
@@ -45,6 +49,7 @@ def emit(
     require_listener: RequireListener = False,
     retain: Retain = False,
     collect: Collect = False,
+    udp: Udp = False,
     raw_payload: RawPayload = None,
     lines: Lines = None,
 ) -> int:
@@ -52,6 +57,8 @@ def emit(
     check_subject(event)
     if collect and (retain or every is not None or lines is not None or count not in {None, 1}):
         raise Usage("--collect asks once: leave --retain, --count, --every and --lines out")
+    if udp:
+        check_for_datagrams(event, wants_answer=retain or collect or require_listener)
     given = bool(payload) or raw_payload is not None
     if asks_for_lines(lines, payload=given):
         if count is not None:
@@ -65,21 +72,23 @@ def emit(
         bodies = itertools.repeat(body) if times is None else itertools.repeat(body, times)
     if terminal.dry_run:
         once = bodies if lines else itertools.islice(bodies, 1)
-        return _show_frames(terminal, event, once, retain=retain)
+        return _show_frames(terminal, event, once, retain=retain, udp=udp)
+    if every is not None:
+        bodies = _paced(bodies, every / 1000)
+    if udp:
+        return emit_in_datagrams(terminal, event, bodies)
     is_one = count == 1 or (count is None and every is None and lines is None)
     emissions = _Emissions(terminal, event, tells_each=is_one or terminal.verbose, retain=retain)
-    try:
-        for body in bodies if every is None else _paced(bodies, every / 1000):
-            emissions.emit(body, require_listener=require_listener)
-    finally:
-        if not is_one:
-            emissions.sum_up()
-    return 0
+    return emissions.emit_all(bodies, require_listener=require_listener, sums_up=not is_one)
 
 
-def _show_frames(terminal: Terminal, event: str, bodies: Iterator[Payload], *, retain: bool) -> int:
+def _show_frames(
+    terminal: Terminal, event: str, bodies: Iterator[Payload], *, retain: bool, udp: bool
+) -> int:
     for body in bodies:
-        show(terminal, "emit", event=event, **payload_members(body), retain=retain or None)
+        members = payload_members(body)
+        kept = retain or None
+        show(terminal, "emit", id=None if udp else 1, event=event, **members, retain=kept)
     return 0
 
 
@@ -100,6 +109,16 @@ class _Emissions:
         self._tells_each = tells_each
         self._count = self._fewest = self._most = 0
         self._start_s = time.monotonic()
+
+    def emit_all(self, bodies: Iterator[Payload], *, require_listener: bool, sums_up: bool) -> int:
+        """Emits once for each body; returns the exit code."""
+        try:
+            for body in bodies:
+                self.emit(body, require_listener=require_listener)
+        finally:
+            if sums_up:
+                self.sum_up()
+        return 0
 
     def emit(self, payload: Payload, *, require_listener: bool) -> None:
         terminal, event = self._terminal, self._event

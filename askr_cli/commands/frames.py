@@ -16,10 +16,11 @@ def show(terminal: Terminal, kind: str, **members: Any) -> int:
     Args:
         terminal: where to print.
         kind: kind of the frame in lower case.
-        members: its fields; those that are None are left out.
+        members: its fields; those that are None are left out, and so is the id, 1 unless given.
     """
     terminal.profile  # noqa: B018  # a wrong setting is told here too
-    frame = {"k": kind, "id": 1} | {k: v for k, v in members.items() if v is not None}
+    every = {"k": kind, "id": 1} | members
+    frame = {name: value for name, value in every.items() if value is not None}
     terminal.print_json(frame)
     return 0
 

@@ -100,7 +100,8 @@ def ask(terminal: Terminal, what: str, **body: Any) -> Any:
         what: the command: `list`, `show` and so on.
         body: its arguments; those that are None are left out.
     """
-    terminal.next_steps = {ErrorCode.NOT_FOUND: "askr jobs list"}
+    of = "list" if "id" in body else "queues"
+    terminal.next_steps = {ErrorCode.NOT_FOUND: f"askr jobs {of}"}
     return terminal.client().send(f"$askr.jobs.{what}", said(body), timeout=terminal.timeout_s)
 
 

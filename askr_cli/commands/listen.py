@@ -80,8 +80,9 @@ def listen(
     delta: Delta = False,
 ) -> int:
     """Prints events as they come, after those that are asked for from before."""
+    acks = ack or (consumer is not None and count is not None)  # else more than N would be done
     earlier = Earlier(
-        since_ms=since, retained=retained, group=group, log=log, consumer=consumer, ack=ack,
+        since_ms=since, retained=retained, group=group, log=log, consumer=consumer, ack=acks,
         start=start,
     )  # fmt: skip
     wishes = Wishes(tuple(pattern or ()), earlier)
@@ -106,7 +107,7 @@ def listen(
                 show_gap(terminal, event)
             elif from_service in {None, event.service}:
                 lines.show(event)
-                if ack:
+                if acks:
                     _ = event.ack()  # in a thread it has been taken when this returns
                 wait.one_came()
             if wait.over:

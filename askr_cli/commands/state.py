@@ -1,13 +1,16 @@
 """`askr state get`, `ls`, `history`, `rm` and `touch`: entries of the workspace's connected state."""
 
 from collections.abc import Iterable
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
 
 from askr_cli.commands.arguments import Fast, IfRev, Key, Prefix, Ttl, seconds
 from askr_cli.commands.frames import show
+from askr_cli.commands.send_output import raw_bytes
 from askr_cli.durations import duration_text
+from askr_cli.exits import Usage
 from askr_cli.known_names import remember_keys
 from askr_cli.render import columns, date_and_clock, drawn_table, json_text, jsonable
 from askr_cli.terminal import Terminal
@@ -15,20 +18,27 @@ from askrd.sdk.values import Change, Entry
 from askrd.wire.errors import ErrorCode, SchemaInvalid, UnsealFailed
 from askrd.wire.names import check_key, check_prefix
 
+Raw = Annotated[bool, typer.Option("--raw", help="write the value's bytes; not to a terminal")]
 Many = Annotated[int, typer.Option("--count", min=1, metavar="N", help="at most N changes")]
 VALUE_CHARS_SHOWN = 60
 CHANGES_SHOWN = 20
 
 
-def get(terminal: Terminal, key: Key) -> int:
+def get(terminal: Terminal, key: Key, *, raw: Raw = False) -> int:
     """Prints the value of a key."""
     check_key(key)
+    if raw:
+        if terminal.json:
+            raise Usage("--json and --raw are two forms of one value: give one")
+        terminal.refuse_raw_on_terminal()
     if terminal.dry_run:
         return show(terminal, "get", key=key)
     terminal.next_steps = {ErrorCode.NOT_FOUND: "askr state ls"}
     entry = terminal.client().state.get(key)
     if terminal.json:
         terminal.print_json({"ok": True} | row_of(entry))
+    elif raw:
+        terminal.write_bytes(raw_bytes(entry.value))
     else:
         print_value(terminal, entry.value)
     remember_keys(terminal, [key])
@@ -76,7 +86,7 @@ def rm(terminal: Terminal, key: Key, *, if_rev: IfRev = None, fast: Fast = False
         return show(terminal, "del", key=key, if_rev=if_rev, fast=fast or None)
     terminal.next_steps = {
         ErrorCode.NOT_FOUND: "askr state ls",
-        ErrorCode.CONFLICT: f"askr state get {key} --json",
+        ErrorCode.CONFLICT: f"askr state get {quote(key)} --json",
     }
     rev = terminal.client().state.delete(key, if_rev=if_rev, fast=fast)
     if terminal.json:
@@ -95,7 +105,7 @@ def touch(
         return show(terminal, "put", key=key, op="touch", if_rev=if_rev, ttl=ttl, fast=fast or None)
     terminal.next_steps = {
         ErrorCode.NOT_FOUND: "askr state ls",
-        ErrorCode.CONFLICT: f"askr state get {key} --json",
+        ErrorCode.CONFLICT: f"askr state get {quote(key)} --json",
     }
     told = terminal.client().state.touch(key, seconds(ttl), if_rev=if_rev, fast=fast)
     ttl_ms = None if told.ttl is None else round(told.ttl * 1000)

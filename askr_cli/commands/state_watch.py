@@ -1,5 +1,6 @@
 """`askr state watch`: changes as they come, after what is there, or after what was missed."""
 
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -38,7 +39,9 @@ def watch(
     if terminal.dry_run:
         return show(terminal, "watch", prefix=prefix, since=since)
     terminal.next_steps = {
-        ErrorCode.GONE: f"askr state watch {prefix} --initial".replace("  ", " ")
+        ErrorCode.GONE: f"askr state watch {quote(prefix)} --initial"
+        if prefix
+        else "askr state watch --initial"
     }
     wait = Wait(terminal, count=count, idle_ms=None)
     state = terminal.client(reconnect=True).state

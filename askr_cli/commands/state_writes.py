@@ -1,6 +1,7 @@
 """`askr state set`, `patch` and `incr`: what gives a key another value."""
 
 from collections.abc import Callable
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -45,7 +46,7 @@ def set_(
         members = payload_members(body) | {"if_rev": if_rev, "ttl": ttl}
         flags = {"ephemeral": ephemeral or None, "fast": fast or None}
         return show(terminal, "put", key=key, **members, **flags)
-    terminal.next_steps = {ErrorCode.CONFLICT: f"askr state get {key} --json"}
+    terminal.next_steps = {ErrorCode.CONFLICT: f"askr state get {quote(key)} --json"}
     client = terminal.client(reconnect=ephemeral)
     entry = client.state.set(
         key, body, if_rev=if_rev, ttl=seconds(ttl), ephemeral=ephemeral, fast=fast
@@ -106,7 +107,7 @@ def incr(
 
 def _write(terminal: Terminal, key: str, write: Callable[["Client"], Entry]) -> int:
     """Carries out a write whose new value only the daemon knows, and says it."""
-    terminal.next_steps = {ErrorCode.CONFLICT: f"askr state get {key} --json"}
+    terminal.next_steps = {ErrorCode.CONFLICT: f"askr state get {quote(key)} --json"}
     entry = write(terminal.client())
     if terminal.json:
         terminal.print_json({"ok": True} | row_of(entry))

@@ -129,6 +129,8 @@ def outcome(told: Told) -> str:
             return f"{target} goes to {_chosen(told) or 'an instance'}"
         case "waits":
             return f"{target} waits: nobody who may take it is free now"
+        case "queued":
+            return f"{target} becomes a job and waits in its queue  (askr jobs queues)"
         case "heard":
             rows = _rows(told)
             hearers = sum(row.get("verdict") == "hears" for row in rows)

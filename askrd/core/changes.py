@@ -64,13 +64,13 @@ class Changes:
     def begin(self, entries: Iterable[tuple[str, Entry]], rev: int) -> None:
         """Takes what a store kept as the beginning of every history.
 
-        What lay between those changes is unknown, and so is what went with the restart: nothing up
-        to ``rev`` can be taken up again.
+        What lay between those changes is unknown, and so is what went with the restart, whose own
+        revision is ``rev``: nothing before it can be taken up again.
         """
         rows = sorted(entries, key=lambda row: row[1].rev)
         for key, entry in rows[-STATE_CHANGES_MAX:]:
             self.remember(Change(entry.rev, key, entry, "set", entry.ts_ms))
-        self.floor = rev + 1
+        self.floor = rev
 
     def since(self, rev: int, prefix: str) -> list[Change]:
         """Returns what changed at or below ``prefix`` after ``rev``, oldest first."""

@@ -299,6 +299,7 @@ def restore(
     workspace = board.workspace(name)
     state = workspace.state
     state.restore(rows, head_rev)
+    state.pass_by(state.number())  # the restart is a change too: ephemeral entries went with it
     workspace.changes.begin(state.entries.items(), state.rev)
     mortal = [(key, entry) for key, entry in state.entries.items() if entry.expires_ms]
     for key, entry in mortal:

@@ -212,7 +212,10 @@ def _write(
 
 def _check_owner(session: Session, key: str) -> None:
     if key.startswith("$"):
-        raise Forbidden(f"{shown(key)}: keys that begin with $ are the daemon's and read-only")
+        raise Forbidden(
+            f"{shown(key)}: keys that begin with $ are the daemon's and read-only; "
+            "nothing was written"
+        )
     if key.startswith("@"):
         owner = key[1:].partition("/")[0]
         if owner not in session.instances:

@@ -29,7 +29,8 @@ class Recorder(Hearer):
         """Appends an event; it is there for readers once the store has it."""
         log = self.log
         try:
-            board.gate.check_room()
+            if not event.is_awaited:  # what one log takes in, the others do as well
+                board.gate.check_room()
         except Busy as error:
             # The daemon's own news are not refused before: they have no emitter to be told.
             log_writes.refuse(board, log, error.message)
@@ -40,8 +41,6 @@ class Recorder(Hearer):
         deed = Appended(self.workspace, log, entry.seq)
         records.keep(board, self.workspace, shelf, key, entry.frame, deed=deed)
         event.is_awaited = True
-        if log.is_over or len(log) == 1:
-            log_writes.trim(board, self.workspace, log)
         return 0
 
 
@@ -56,9 +55,12 @@ class Appended:
         self._seq = seq
 
     def done(self, board: Switchboard) -> None:
-        """Gives it to the log's readers."""
-        self._log.safe = self._seq
-        log_readers.serve(board, self._workspace, self._log)
+        """Gives it to the log's readers; the oldest go for it only now."""
+        log = self._log
+        log.settle(self._seq)
+        if log.is_over or log.first == self._seq:
+            log_writes.trim(board, self._workspace, log)
+        log_readers.serve(board, self._workspace, log)
 
     def undone(self, board: Switchboard, reason: str) -> None:
         """Takes it out of the log again."""

@@ -63,6 +63,8 @@ class Log:
     __slots__ = (
         "_entries",
         "_head",
+        "_unsafe_bytes",
+        "_unsafe_count",
         "consumers",
         "definition",
         "doomed",
@@ -85,6 +87,7 @@ class Log:
         self.definition = definition
         self._entries: list[Logged] = []
         self._head = 0
+        self._unsafe_count = self._unsafe_bytes = 0
         self.last = 0
         self.safe = 0
         self.gone = 0
@@ -119,19 +122,33 @@ class Log:
         self.last = self.safe = max(self.last, seq)
 
     def append(self, frame: bytes) -> Logged:
-        """Adds an event that is not safe yet; `trim` afterwards."""
+        """Adds an event that is not safe yet: it pushes nothing out before it is."""
         self.last += 1
         entry = Logged(self.last, frame)
         self._entries.append(entry)
         self.size += len(frame)
+        self._unsafe_count += 1
+        self._unsafe_bytes += len(frame)
         return entry
+
+    def settle(self, seq: int) -> None:
+        """Takes in that all events up to a number are safe; `trim` afterwards."""
+        for at in range(self._at(self.safe + 1), self._at(seq + 1)):
+            self._count_safe(self._entries[at])
+        self.safe = seq
+
+    def _count_safe(self, entry: Logged) -> None:
+        self._unsafe_count -= 1
+        self._unsafe_bytes -= len(entry.frame)
 
     def withdraw(self, seq: int) -> None:
         """Takes out an event that the store refused."""
         at = self._at(seq)
         self.refused += 1
         if at < len(self._entries) and self._entries[at].seq == seq:
-            self.size -= len(self._entries.pop(at).frame)
+            entry = self._entries.pop(at)
+            self.size -= len(entry.frame)
+            self._count_safe(entry)
 
     def get(self, seq: int) -> Logged | None:
         """Returns an event; None when it is here no more, or not yet safe."""
@@ -178,9 +195,10 @@ class Log:
 
     @property
     def is_over(self) -> bool:
-        """Whether it holds more than it may; a single event is never too much."""
+        """Whether it holds more than it may, of what is safe; a single event is never too much."""
         wanted = self.definition
-        return len(self) > 1 and (len(self) > wanted.count or self.size > wanted.bytes)
+        count, size = len(self) - self._unsafe_count, self.size - self._unsafe_bytes
+        return count > 1 and (count > wanted.count or size > wanted.bytes)
 
     @property
     def old_at_ms(self) -> int | None:
@@ -197,6 +215,8 @@ class Log:
         entry = self._entries[self._head]
         self._head += 1
         self.size -= len(entry.frame)
+        if entry.seq > self.safe:
+            self._count_safe(entry)
         self.gone = entry.seq
         self.doomed.append(entry.seq)
 

@@ -107,11 +107,13 @@ def counted(value: bytes, coding: int, step: bytes, step_coding: int) -> bytes:
 
 def _integer(text: bytes, coding: int, what: str) -> int:
     if coding != Coding.JSON:
-        raise BadRequest(f"{what} is bytes; a counter is an integer in JSON")
+        raise BadRequest(f"{what} is bytes, and a counter is an integer; nothing was written")
     try:
         number = _INTEGER.decode(text)
     except _NOT_JSON as exc:
-        raise BadRequest(f"{what} is no integer: {exc}") from exc
+        raise BadRequest(
+            f"{what} is no integer, and a counter is one; nothing was written"
+        ) from exc
     if not -COUNT_MAX - 1 <= number <= COUNT_MAX:
         raise BadRequest(f"{what} does not fit into 64 bits")
     return number

@@ -52,6 +52,7 @@ class Keeping:
         earlier = self.before
         while earlier is not None and earlier.is_undone:
             earlier = earlier.before
+        self.before = earlier  # so that the next one's way back is short
         self._table.revert(self._subject, self, earlier)
 
 

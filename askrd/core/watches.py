@@ -49,8 +49,9 @@ def _check_known(workspace: Workspace, prefix: str, since: int) -> None:
     rev = workspace.state.rev
     oldest = rev + 1 if watchers.is_own(prefix) else workspace.changes.floor
     if not oldest <= since <= rev:
+        why = f"is yet to come, the last one is {rev}" if since > rev else "is not remembered"
         raise Gone(
-            f"what changed since rev {since} is not remembered; watch from a snapshot",
+            f"what changed since rev {since} {why}; watch from a snapshot",
             details={"oldest": oldest, "rev": rev},
         )
 

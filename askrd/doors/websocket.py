@@ -35,12 +35,10 @@ from askrd.host.logs import Log
 from askrd.wire.codec import Raw
 from askrd.wire.errors import AskrError
 from askrd.wire.frames import SIZE_BYTES, SUBPROTOCOL_BINARY, SUBPROTOCOL_TEXT
-from askrd.wire.limits import HANDSHAKE_BYTES_MAX, HTTP_HANDSHAKE_BYTES_MAX, KIB
+from askrd.wire.limits import HANDSHAKE_BYTES_MAX, HTTP_HANDSHAKE_BYTES_MAX, SKIP_BYTES_MAX
 
 COMPRESSED = {f"{SUBPROTOCOL_BINARY}.{kind}": kind for kind in compression.kinds()}
 """Subprotocols of binary frames in compressed blocks."""
-READ_BYTES_MAX = 512 * KIB
-"""More than arrives at once: only a message above it can be too large and come whole."""
 PIECES_MAX = 1_024
 """Pieces of one text message that are kept apart; crumbs take far more memory than they hold."""
 REASON_BYTES_MAX = 123
@@ -199,8 +197,7 @@ class WebSocketDoor(Door):
     @property
     def _may_be_plain(self) -> bool:
         """Whether a message that begins now may be a plain binary one."""
-        is_small = self._message_bytes_max < READ_BYTES_MAX
-        return self.is_text is False and not self._fragments_of and not is_small
+        return self.is_text is False and not self._fragments_of
 
     def _begin(self, data: bytes, at: int) -> int:
         """Reads a frame's head.
@@ -223,7 +220,7 @@ class WebSocketDoor(Door):
             length = int.from_bytes(data[at + 2 : start], "big")
         payload_at = start + 4
         is_usual = first in (FIN_TEXT, FIN_BINARY) and not self._fragments_of
-        if not is_usual or length > self._message_bytes_max:
+        if not is_usual or length > self._bytes_max(first):
             self._note_fragment(first)
             self._library_left = payload_at - at + length
             return at
@@ -235,6 +232,10 @@ class WebSocketDoor(Door):
         if not length:
             self._message_ends()
         return payload_at
+
+    def _bytes_max(self, first: int) -> int:
+        """Returns how long a message may be: a binary one is a pipe, whose frames are bounded."""
+        return self._message_bytes_max if first == FIN_TEXT else SKIP_BYTES_MAX
 
     def _note_fragment(self, first: int) -> None:
         opcode, is_last = first & 0x0F, first & 0x80

@@ -103,7 +103,7 @@ class Channels:
             check_pattern(rule.match)
             if rule.via != UDP or rule.url in self._ways:
                 return True
-            way = _reached(parse_listen(rule.url), address, peer_host)
+            way = reached(parse_listen(rule.url), address, peer_host)
             if way is None:
                 LOG.debug("%s via %s cannot be used from here", rule.match, rule.url)
                 return False
@@ -125,7 +125,7 @@ class Channels:
             LOG.debug("%s", sentence)
 
 
-def _reached(way: ListenAddress, address: DaemonAddress, peer_host: str) -> ListenAddress | None:
+def reached(way: ListenAddress, address: DaemonAddress, peer_host: str) -> ListenAddress | None:
     """Returns where datagrams go, seen from who is connected to ``address``; None = nowhere.
 
     An encrypted connection has none: what it says is not for everybody on the way. An address of

@@ -47,7 +47,7 @@ class Client(Commanding):
         on_disconnected: called with the `ConnectionLost`, every time one breaks.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # one is there to be refused
         self,
         url: str | None = None,
         *,

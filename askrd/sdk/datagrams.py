@@ -47,6 +47,10 @@ class Datagrams:
             raise CannotConnect(self.url, reason_of(exc)) from exc
         self._socket = made
 
+    def fileno(self) -> int:
+        """Returns the descriptor to wait for."""
+        return self._socket.fileno()
+
     def send(self, frame: bytes) -> bool:
         """Sends one frame; says whether the system took it.
 

@@ -218,7 +218,9 @@ class Gap(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if self.missed is None:
             return "events may have been missed while the connection was lost"
-        return f"{self.missed} events were lost (seq {self.from_seq} to {self.to_seq})"
+        events = "1 event was" if self.missed == 1 else f"{self.missed} events were"
+        place = f" (seq {self.from_seq} to {self.to_seq})" if self.from_seq else ""
+        return f"{events} lost{place}"
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -112,12 +112,18 @@ def find_datagrams(
         record = _own_socket(environ).with_name(RECORD_NAME)
     if not _is_ours(record.parent, environ):
         return ()
-    urls = _urls_in(record)
-    known = [parse_listen(text) for text in urls]
-    here = None if place is None else (place.host, place.port, place.path * (not place.host))
-    if here is not None and here not in {(way.host, way.port, way.path) for way in known}:
+    known = [parse_listen(text) for text in _urls_in(record)]
+    if place is not None and not any(_is_same(place, way) for way in known):
         return ()
     return tuple(way for way in known if way.kind == "udp")
+
+
+def _is_same(place: DaemonAddress, way: ListenAddress) -> bool:
+    """Says whether a daemon that listens there is the one at ``place``."""
+    if place.scheme == "unix" or way.kind != "tcp":
+        return (place.scheme, place.path) == (way.kind, way.path)
+    is_host = place.host == way.host or (place.is_local and way.is_local)
+    return is_host and place.port == way.port
 
 
 def _switch(environ: Mapping[str, str], name: str) -> bool | None:
@@ -165,7 +171,10 @@ def _is_ours(directory: Path, environ: Mapping[str, str]) -> bool:
 def _recorded(path: Path) -> list[DaemonAddress]:
     """Returns where the daemon that wrote `askrd.json` listens, or listened."""
     places = [url for url in _urls_in(path) if not url.startswith("udp:")]
-    return [parse_url(url) for url in places[:_PLACES_MAX]]
+    try:
+        return [parse_url(url) for url in places[:_PLACES_MAX]]
+    except BadRequest:
+        return []
 
 
 def _urls_in(path: Path) -> list[str]:

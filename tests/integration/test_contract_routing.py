@@ -152,7 +152,7 @@ def test_a_close_name_is_suggested(daemon: DaemonProcess, caller: TextPeer) -> N
 
 @pytest.mark.parametrize(
     "member",
-    [{"queue": True}, {"reply": "perhaps"}, {"mode": "everyone"}, {"policy": "best"},
+    [{"queue": True, "upload": True}, {"reply": "perhaps"}, {"mode": "everyone"}, {"policy": "best"},
      {"concurrency": -1}, {"allow_from": ["no such name"]}],
     ids=str,
 )  # fmt: skip

@@ -174,7 +174,7 @@ def test_events_beyond_what_is_kept_are_announced_as_lost(askr_daemon: DaemonPro
                 me.on("big", lambda event: heard.append(event.seq))
                 await until_listened(teller, me)
                 proxy.stall()
-                for _ in range(400):
+                for _ in range(1_200):
                     await teller.emit("big", b"x" * 10_000)
                 await teller.emit("big", b"", confirm=True)
                 proxy.cut()

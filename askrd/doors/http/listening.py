@@ -10,8 +10,8 @@ from askrd.doors.http.answer import SSE_TYPE, Answer, Pieces, json_answer
 from askrd.doors.http.payloads import read_payload, sender_json, sse, text_of
 from askrd.doors.http.request import Request
 from askrd.wire.bodies import Gap, dump, load
-from askrd.wire.errors import AskrError, BadRequest
-from askrd.wire.frames import STAMP_TIME, Frame, Kind
+from askrd.wire.errors import AskrError, BadRequest, Gone
+from askrd.wire.frames import FLAG_KEPT, STAMP_TIME, Frame, Kind
 from askrd.wire.limits import ID_MAX
 
 GREETING = b": listening\n\n"
@@ -43,12 +43,14 @@ async def listen(request: Request) -> Answer:
     behind = _behind(last)
     try:
         hearing = await guest.listen(request.rest, behind)
-    except BadRequest:
+    except (BadRequest, Gone):
         if not behind:
             raise
-        behind = b""  # The core does not know the place: the client is told below.
-        hearing = await guest.listen(request.rest)
-    return Answer(200, _events(guest, hearing, "" if behind else last), SSE_TYPE, headers)
+        behind = b""  # The place is of another life of the daemon: the client is told below.
+        hearing = await guest.listen(request.rest, _place(guest.epoch, 0))
+    lost_after = "" if behind else last
+    events = _events(guest, hearing, lost_after, is_back=bool(last))
+    return Answer(200, events, SSE_TYPE, headers)
 
 
 def place_of(last: str) -> tuple[str, int] | None:
@@ -62,10 +64,14 @@ def place_of(last: str) -> tuple[str, int] | None:
 def _behind(last: str) -> bytes:
     """Returns the OPTIONS of a `sub` that goes on behind the event with that id."""
     place = place_of(last)
-    return b"" if place is None else dump({"after": {"epoch": place[0], "seq": place[1]}})
+    return b"" if place is None else _place(*place)
 
 
-async def _events(guest: Guest, hearing: Exchange, lost_after: str) -> Pieces:
+def _place(epoch: str, seq: int) -> bytes:
+    return dump({"after": {"epoch": epoch, "seq": seq}, "retained": False})
+
+
+async def _events(guest: Guest, hearing: Exchange, lost_after: str, *, is_back: bool) -> Pieces:
     yield RETRY + GREETING
     if lost_after:
         yield sse(dump({"after": lost_after, "reason": "earlier events are not kept"}), event="gap")
@@ -75,10 +81,10 @@ async def _events(guest: Guest, hearing: Exchange, lost_after: str) -> Pieces:
             frame = await hearing.next_or_nudge()
         except AskrError:
             return  # The daemon or the client goes away: the client comes back by itself.
-        yield BEAT if frame is None else _shown(frame, guest.epoch)
+        yield BEAT if frame is None else _shown(frame, guest.epoch, is_back=is_back)
 
 
-def _shown(frame: Frame, epoch: str) -> bytes:
+def _shown(frame: Frame, epoch: str, *, is_back: bool) -> bytes:
     if frame.kind == Kind.GAP:
         return sse(dump(load(Gap, frame.payload, "gap")), event="gap")
     (micros,) = STAMP_TIME.unpack_from(frame.stamp)
@@ -91,4 +97,6 @@ def _shown(frame: Frame, epoch: str) -> bytes:
             "ts": micros // 1000,
         }
     )
-    return sse(body, id_=f"{epoch}:{frame.id}")
+    # What is retained is older than what was heard: it is no place to come back to.
+    is_retained = frame.flags & FLAG_KEPT and not is_back
+    return sse(body, id_="" if is_retained else f"{epoch}:{frame.id}")

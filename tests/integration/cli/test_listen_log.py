@@ -63,6 +63,13 @@ def test_a_consumer_without_acks_moves_as_events_are_delivered(askr: Askr, log: 
     assert read(askr, log, "--consumer", "books", "--idle", "200ms") == []
 
 
+def test_a_consumer_that_leaves_after_some_has_only_those_behind_it(askr: Askr, log: str) -> None:
+    assert read(askr, log, "--consumer", "books", "--count", "1") == [0]
+    (row,) = askr("logs", "consumers", log, "--json").json
+    assert (row["seq"], row["waiting"], row["unacked"]) == (1, 2, 0)
+    assert read(askr, log, "--consumer", "books", "--count", "2") == [1, 2]
+
+
 def test_what_was_not_acked_comes_again_and_says_so(askr: Askr, log: str) -> None:
     with askr.running("listen", "--log", log, "--consumer", "books", "--ack") as run:
         run.wait_for_narration("listening")

@@ -1,6 +1,8 @@
 """Black box: `askr state`."""
 
 import json
+import shlex
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,13 @@ def test_a_value_is_set_and_read(askr: Askr, key: str) -> None:
     assert (told.code, told.out) == (0, "")
     assert told.err.startswith(f"{key} rev ")
     assert askr("state", "get", key).out == '"dark"\n'
+
+
+def test_the_bytes_of_a_file_come_out_as_they_went_in(askr: Askr, key: str, tmp_path: Path) -> None:
+    (tmp_path / "picture").write_bytes(b"png \xc3\xa4 {}")
+    assert askr("state", "set", key, "--raw-payload", str(tmp_path / "picture")).code == 0
+    assert askr("state", "get", key, "--raw").out == "png \u00e4 {}"
+    assert askr("state", "get", key, "--raw", "--json").code == 2
 
 
 def test_the_answers_as_json(askr: Askr, key: str) -> None:
@@ -53,6 +62,13 @@ def test_another_revision_exits_9_and_writes_nothing(askr: Askr, key: str) -> No
     assert askr("state", "rm", key, "--if-rev", str(rev + 1)).code == 9
     assert askr("state", "get", key).out == "1\n"
     assert askr("state", "set", key, "2", "--if-rev", str(rev)).code == 0
+
+
+def test_a_next_step_can_be_pasted(askr: Askr, key: str) -> None:
+    askr("state", "set", f"{key}/it's", "1")
+    told = askr("state", "set", f"{key}/it's", "1", "--if-rev", "0")
+    step = told.err.rpartition("  (")[2].removesuffix(")\n")
+    assert shlex.split(step) == ["askr", "state", "get", f"{key}/it's", "--json"]
 
 
 def test_an_equal_value_is_no_change(askr: Askr, key: str) -> None:

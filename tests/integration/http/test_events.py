@@ -41,6 +41,30 @@ def test_a_client_that_comes_back_is_told_of_what_it_may_have_missed(port: int) 
         assert stream.fields()["event"] == "gap"
 
 
+def test_a_client_that_comes_back_hears_what_was_told_meanwhile(port: int) -> None:
+    with Stream(port, "/listen/NEWS.*").until_listening() as stream:
+        ask(port, "POST", "/emit/NEWS.a", 1)
+        last = stream.fields()["id"]
+    for number in (2, 3):
+        ask(port, "POST", "/emit/NEWS.a", number)
+    with Stream(port, "/listen/NEWS.*", **{"Last-Event-ID": last}) as stream:
+        assert [stream.next()["payload"] for _ in range(2)] == [2, 3]
+        ask(port, "POST", "/emit/NEWS.a", 4)
+        assert stream.next()["payload"] == 4
+
+
+def test_a_retained_event_comes_first_and_is_no_place_to_come_back_to(
+    port: int, daemon: DaemonProcess
+) -> None:
+    with TextPeer(daemon.unix_url) as peer:
+        peer.say(k="emit", id=1, event="CONFIG.a", d=7, retain=True)
+        peer.until("emitted", id=1)
+    with Stream(port, "/listen/CONFIG.*") as stream:
+        fields = stream.fields()
+        assert "id" not in fields
+        assert json.loads(fields["data"])["payload"] == 7
+
+
 @pytest.mark.parametrize("last", ["nonsense", ":", "x:-1", "x:99999999999999999999"])
 def test_a_place_that_is_none_is_a_gap_and_no_error(port: int, last: str) -> None:
     with Stream(port, "/listen/NEWS.*", **{"Last-Event-ID": last}) as stream:

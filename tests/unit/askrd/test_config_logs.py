@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from askrd.config import logs_toml
+from askrd.config import tables_toml
 from askrd.wire.logs import LogDefinition
 from tests.unit.askrd.test_config import loaded, refusal
 
@@ -26,9 +26,9 @@ def test_logs_stand_in_the_file_one_table_each(file: Path) -> None:
         LogDefinition(name="bills", patterns=["bills.**"]),
     )
     assert found.origin["logs"] == f"file {file}"
-    assert found.logs["logs"] == [msgspec.to_builtins(log) for log in found.config.logs]
-    assert tomllib.loads("\n".join(logs_toml(found.config.logs))) == found.logs
-    assert loaded().logs == {}
+    assert found.tables["logs"] == [msgspec.to_builtins(log) for log in found.config.logs]
+    assert tomllib.loads("\n".join(tables_toml(found.config))) == found.tables
+    assert loaded().tables == {}
 
 
 @pytest.mark.parametrize(

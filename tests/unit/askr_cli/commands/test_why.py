@@ -35,6 +35,10 @@ OTHER = {"service": "agent", "instance": "Zx81aB", "verdict": "eligible", "reaso
             },
             "a.c goes to nobody: unknown. Did you mean: b? (command_unknown)",
         ),
+        (
+            {"target": "a.b", "verdict": "queued", "candidates": []},
+            "a.b becomes a job and waits in its queue  (askr jobs queues)",
+        ),
         ({"target": "a.c", "verdict": "busy"}, "a.c goes to nobody: it would fail (busy)"),
         (
             {"target": "X", "verdict": "heard", "candidates": [{"verdict": "hears"}, OTHER]},

@@ -51,4 +51,4 @@ def test_what_was_kept_begins_every_history_and_no_since(monkeypatch: pytest.Mon
     rows = {"b": Entry(b"2", 1, 9, 0), "a": Entry(b"1", 1, 4, 0), "c": Entry(b"3", 1, 7, 0)}
     memory.begin(rows.items(), 12)
     assert [one.rev for one in memory.backwards("")] == [9, 7], "the newest of them"
-    assert memory.floor == 13
+    assert memory.floor == 12

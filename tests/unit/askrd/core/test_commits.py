@@ -303,22 +303,24 @@ def test_what_a_store_kept_is_there_and_revisions_go_on() -> None:
     me.get(3, "", prefix=True, history=9)
     read, written, *past, _ = me.heard()
     assert (read.payload, options(read).rev, options(read).ts) == (b"1", 3, 5)
-    assert options(written).rev == 10
-    assert [frame.id for frame in past] == [10, 8, 3], "histories begin with what was kept"
+    assert options(written).rev == 11, "the restart has a revision too"
+    assert [frame.id for frame in past] == [11, 8, 3], "histories begin with what was kept"
     state = desk.router.board.workspaces["askr"].state
     assert (state.count, state.bytes) == (3, 6)
 
 
-@pytest.mark.parametrize("rev", [3, 8, 9, 10])
+@pytest.mark.parametrize("rev", [3, 8, 9, 11])
 def test_no_since_reaches_back_behind_a_restart(rev: int) -> None:
     desk = restored(("a", Entry(b"1", 1, 3, 5)))
     me = desk.join()
     me.say(Frame(kind=Kind.WATCH, id=1, options=b'{"since":%d}' % rev))
     assert me.fails() == {1: "gone"}
-    me.put(2, "c", 1)
+    me.say(Frame(kind=Kind.WATCH, id=2, options=b'{"since":10}'))
+    assert me.kinds() == [Kind.SYNCED], "a watch that was synced since the restart goes on"
+    me.put(3, "c", 1)
     me.heard()
-    me.say(Frame(kind=Kind.WATCH, id=3, options=b'{"since":10}'))
-    assert me.kinds() == [Kind.SYNCED]
+    me.say(Frame(kind=Kind.WATCH, id=4, options=b'{"since":10}'))
+    assert me.kinds() == [Kind.CHANGE, Kind.SYNCED]
 
 
 def test_entries_whose_time_passed_meanwhile_are_not_there() -> None:
@@ -328,10 +330,10 @@ def test_entries_whose_time_passed_meanwhile_are_not_there() -> None:
         ("soon", Entry(b"1", 1, 4, 5, now_ms + 1_000)),
         is_stored=False,
     )
-    assert persisted(desk) == [(1, "late", None, 10)]
+    assert persisted(desk) == [(1, "late", None, 11)]
     me, other = desk.join(), watcher(desk)
     me.get(1, "", prefix=True)
     assert [frame.name for frame in me.heard()] == [b"soon", b""]
     desk.is_stored = True
     desk.after(1_100 * MS)
-    assert seen(other) == [(11, "soon", "ttl")]
+    assert seen(other) == [(12, "soon", "ttl")]

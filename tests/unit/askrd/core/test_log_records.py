@@ -143,18 +143,51 @@ def test_a_log_that_has_far_too_much_is_trimmed_in_portions() -> None:
     assert len(log_of(desk)) == 10
 
 
-def test_an_event_that_went_before_it_was_kept_is_no_trouble() -> None:
+def test_an_event_that_was_purged_before_it_was_kept_is_no_trouble() -> None:
     desk, me, reader = begun(count=1)
     read(reader)
     reader.heard()
     desk.is_stored = False
     emit(me, 1, 2)
+    me.say(json(Kind.CALL, {"name": "orders", "upto": 1}, id=1, name=b"$askr.logs.purge"))
     desk.commit(desk.router.board.gate.ticket)
     desk.after(MS)
     assert [(frame.kind) for frame in reader.heard()] == [Kind.GAP, Kind.EVENT]
-    emit(me, 3, 4)
+    emit(me, 3)
+    me.say(json(Kind.CALL, {"name": "orders"}, id=1, name=b"$askr.logs.purge"))
     desk.router.rejected("disk full", desk.now_us)
-    assert (len(log_of(desk)), log_of(desk).refused) == (0, 2)
+    assert (len(log_of(desk)), log_of(desk).refused, log_of(desk).is_over) == (0, 1, False)
+
+
+def test_an_event_that_the_store_refuses_pushes_no_older_one_out() -> None:
+    desk, me, reader = begun(1, 2, 3, count=3)
+    store = Store(desk)
+    desk.is_stored = False
+    emit(me, 4, 5)
+    store.refuse()
+    desk.is_stored = True
+    read(reader)
+    assert given(reader) == [(1, 0), (2, 0), (3, 0)]
+    emit(me, 6)
+    assert [log_of(desk).first, len(log_of(desk))] == [2, 3]
+
+
+def test_an_event_is_in_all_logs_that_it_fits_or_refused() -> None:
+    desk, me, _ = begun()
+    create(me, "audit", "**")
+    desk.is_stored = False
+    gate = desk.router.board.gate
+    while gate.ticket - gate.committed < GATED_MAX - 1:
+        me.say(json(Kind.PUT, 1, id=gate.ticket + 1, name=b"k%d" % gate.ticket))
+    me.heard()
+    me.emit("orders.paid", 50_001)
+    me.emit("orders.paid", 50_002)
+    desk.commit(gate.ticket)
+    assert {f.id: f.kind for f in me.heard() if f.id > 50_000} == {
+        50_001: Kind.EMITTED,
+        50_002: Kind.FAIL,
+    }
+    assert (len(log_of(desk)), len(log_of(desk, "audit"))) == (1, 1)
 
 
 def test_an_event_in_two_logs_is_kept_in_both() -> None:

@@ -23,7 +23,7 @@ def test_an_event_is_seen_once_it_is_safe() -> None:
     entry = book.append(event(5, "a.c"))
     assert (entry.seq, entry.subject, entry.ts_ms) == (1, "a.c", 5)
     assert (book.get(1), book.after(0)) == (None, None)
-    book.safe = 1
+    book.settle(1)
     assert book.get(1) is book.after(0) is entry
     assert (book.after(1), book.get(2)) == (None, None)
 
@@ -34,7 +34,7 @@ def test_a_withdrawn_event_leaves_a_hole() -> None:
         book.append(event())
     book.withdraw(2)
     book.withdraw(2)
-    book.safe = 3
+    book.settle(3)
     assert [book.after(0), book.after(1), book.get(2)] == [book.get(1), book.get(3), None]
     assert (len(book), book.refused, book.size) == (2, 2, 2 * len(event()))
     assert book.count_after(1) == 1
@@ -51,6 +51,7 @@ def test_the_newest_event_stays_however_large() -> None:
     book = log(bytes=1024)
     book.append(event(size=10))
     book.append(event(size=5_000))
+    book.settle(2)
     book.trim(0, 10)
     assert (len(book), book.first) == (1, 2)
 
@@ -70,7 +71,7 @@ def test_a_log_holds_the_newest_within_its_limits(ages: list[int], count: int, a
     for seq, step in enumerate(ages, 1):
         now_ms += step
         book.append(event(now_ms))
-        book.safe = seq
+        book.settle(seq)
         model.append((seq, now_ms))
         model = [(s, t) for s, t in model[-count:] if not age_ms or t + age_ms > now_ms]
         book.trim(now_ms, 100)
@@ -91,7 +92,7 @@ def seqs(book: Log) -> list[int]:
 def test_room_of_what_went_is_given_back() -> None:
     book = log(count=10)
     for _ in range(10_000):
-        book.append(event())
+        book.settle(book.append(event()).seq)
         book.trim(0, 10)
     assert len(book._entries) < 3_000
     assert book.purge(10_000) == 10

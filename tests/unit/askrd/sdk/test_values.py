@@ -47,6 +47,7 @@ def test_a_payload_that_does_not_fit_its_type_says_where() -> None:
 
 def test_a_gap_speaks_for_itself() -> None:
     assert str(Gap(3, 5, 7)) == "3 events were lost (seq 5 to 7)"
+    assert str(Gap(1)) == "1 event was lost", "a log has numbers of its own"
     assert "may have been missed" in str(Gap(None))
 
 

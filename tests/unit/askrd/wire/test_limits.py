@@ -16,6 +16,11 @@ OF_THE_CODE = {
         limits.COMMANDS_PER_SERVICE_MAX,
         limits.SERVICES_PER_SESSION_MAX,
     ],
+    "datagram of an SDK: on this machine · beyond it · channels told": [
+        limits.LOCAL_DATAGRAM_BYTES_MAX,
+        limits.DATAGRAM_BYTES_MAX,
+        limits.CHANNELS_MAX,
+    ],
     "state value": [limits.VALUE_BYTES_MAX],
     "entries of a workspace · keys and values together": [
         limits.STATE_ENTRIES_MAX,
