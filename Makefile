@@ -46,7 +46,7 @@ test-root: $(VENV)/.installed-test
 COMPILED := build/compiled
 SOURCES := hatch_build.py pyproject.toml $(shell find askrd askr_cli -name '*.py' -o -name '*.pxd')
 COMPILED_TESTS := tests/unit/askrd tests/vectors tests/fuzz tests/simulation tests/conformance \
-    tests/integration
+    tests/integration $(addprefix --ignore=tests/integration/,cli http javascript)
 
 compiled: $(COMPILED)/.built
 

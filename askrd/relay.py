@@ -256,11 +256,11 @@ class Relay:
 
     def _close(self, effect: Close) -> None:
         session = effect.session
-        if effect.close_code not in QUIET_CODES:
+        door = self._doors.get(session)
+        if effect.close_code not in QUIET_CODES and not (door is not None and door.tells_log):
             event = "connection refused" if session.workspace is None else "connection closed"
             why = {"code": effect.close_code, "reason": effect.reason}
             _log.warning(event, address=session.address, peer=session.peer_id, **why)
-        door = self._doors.get(session)
         if door is None:
             self.router.leave(session, effect.reason, clock.monotonic_us())
             return

@@ -20,8 +20,8 @@ WRITABLE_S = 1.0
 """How long the system may take to take a datagram."""
 
 
-def check_for_datagrams(event: str, *, wants_answer: bool) -> None:
-    """Returns when an event can go in a datagram.
+def check_for_datagrams(*, wants_answer: bool) -> None:
+    """Returns when what is asked for can be had with a datagram.
 
     Raises:
         Usage: it cannot; nothing was sent.
@@ -30,8 +30,6 @@ def check_for_datagrams(event: str, *, wants_answer: bool) -> None:
         raise Usage(
             "--udp hears nothing back: leave --retain, --collect and --require-listener out"
         )
-    if event.startswith("$"):
-        raise Usage(f"{event}: names that begin with $ are the daemon's own")
 
 
 def emit_in_datagrams(terminal: Terminal, event: str, bodies: Iterator[Payload]) -> int:

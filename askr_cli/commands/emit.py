@@ -58,7 +58,7 @@ def emit(
     if collect and (retain or every is not None or lines is not None or count not in {None, 1}):
         raise Usage("--collect asks once: leave --retain, --count, --every and --lines out")
     if udp:
-        check_for_datagrams(event, wants_answer=retain or collect or require_listener)
+        check_for_datagrams(wants_answer=retain or collect or require_listener)
     given = bool(payload) or raw_payload is not None
     if asks_for_lines(lines, payload=given):
         if count is not None:

@@ -25,6 +25,10 @@ EXPIRED_MAX = 1_000
 _AGAIN_US = 50_000
 _TOO_FAR = "the store is too far behind to tell who is there"
 _RETRY_US = 1_000_000
+RESTART_REVS = 1_000_000
+"""How far revisions jump at a start: ephemeral, `fast` and the daemon's own changes have revisions
+that no store knows, and none of them is given again."""
+_NO_KEY = ""
 _NOT_ASKED = Frame(kind=Kind.PUT)
 
 # ── proposing ─────────────────────────────────────────────────────────────────────────────────
@@ -298,8 +302,8 @@ def restore(
     """Takes in what a store kept of a workspace; what expired meanwhile goes at once."""
     workspace = board.workspace(name)
     state = workspace.state
-    state.restore(rows, head_rev)
-    state.pass_by(state.number())  # the restart is a change too: ephemeral entries went with it
+    state.restore(rows, head_rev + RESTART_REVS)
+    _persist(board, workspace, _NO_KEY, None, state.rev)
     workspace.changes.begin(state.entries.items(), state.rev)
     mortal = [(key, entry) for key, entry in state.entries.items() if entry.expires_ms]
     for key, entry in mortal:

@@ -62,6 +62,8 @@ def _answer(board: Switchboard, session: Session, frame: Frame) -> None:
         close = nearest(name, report.COMMANDS)
         hint = f" Did you mean: {', '.join(close)}?" if close else ""
         raise CommandUnknown(f"the daemon has no {shown(name)}.{hint}", details={"nearest": close})
+    if name.startswith(_OF_JOBS):
+        board.gate.check_room()
     before = board.gate.ticket
     value = command(board, session, _argument(frame))
     payload = dump(value)

@@ -80,13 +80,13 @@ def call(
     _check_options(queue, options)
     workspace = session.in_open_workspace
     instances = _instances(board, session, queue)
+    board.gate.check_room()
     same = workspace.jobs.same(queue, options.idempotency_key)
     if same:
         records.in_turn(board, _Told(session, frame, queue, same), session, frame)
         return
     size = len(frame.payload) + len(frame.head)
     _make_room(board, workspace, len(instances), size)
-    board.gate.check_room()
     jobs = [_job(board, session, frame, options, queue, instance) for instance in instances]
     for job in jobs:
         workspace.jobs.expect(job)
@@ -148,8 +148,8 @@ def _make_room(board: Switchboard, workspace: Workspace, count: int, size: int) 
     """
     jobs = workspace.jobs
     bytes_max = JOBS_BYTES_MAX - count * (size + OVERHEAD_BYTES)
-    while (jobs.count + count > JOBS_MAX or jobs.bytes > bytes_max) and jobs.ended:
-        job_rows.remove(board, workspace, next(iter(jobs.ended.values())))
+    if bytes_max >= 0:  # else nothing that goes would help
+        job_rows.forget_oldest(board, workspace, JOBS_MAX - count, bytes_max)
     if jobs.count + count > JOBS_MAX:
         raise LimitExceeded(
             f"{JOBS_MAX} jobs are kept; nothing was kept. Purge dead ones: $askr.jobs.purge",
@@ -257,6 +257,7 @@ class _Added:
 
     def undone(self, board: Switchboard, reason: str) -> None:
         """Forgets it."""
+        self._job.queue.expected -= 1
         self._workspace.jobs.drop(self._job)
         if self._told is not None:
             self._told.undone(board, reason)

@@ -41,6 +41,15 @@ def remove(board: Switchboard, workspace: Workspace, job: Job) -> None:
     records.keep(board, workspace, SHELF, job.row_key, None)
 
 
+def forget_oldest(
+    board: Switchboard, workspace: Workspace, count_max: int, bytes_max: int, spared: int = 0
+) -> None:
+    """Forgets the jobs that ended first, as far as needed, but for the last ``spared`` of them."""
+    jobs = workspace.jobs
+    while (jobs.count > count_max or jobs.bytes > bytes_max) and len(jobs.ended) > spared:
+        remove(board, workspace, next(iter(jobs.ended.values())))
+
+
 def disarm(board: Switchboard, workspace: Workspace, job: Job) -> None:
     """Has nothing be due for a job."""
     board.alarms.disarm((SHELF, workspace.name, job.id))

@@ -30,9 +30,16 @@ from askrd.core.session import Entry, Session
 from askrd.core.switchboard import Switchboard, body_of
 from askrd.core.workspace import Workspace
 from askrd.wire.bodies import ErrorBody, Json, load
-from askrd.wire.errors import AskrError, BadRequest, DeadlineExceeded, ErrorCode, InstanceLost
+from askrd.wire.errors import (
+    AskrError,
+    BadRequest,
+    Busy,
+    DeadlineExceeded,
+    ErrorCode,
+    InstanceLost,
+)
 from askrd.wire.frames import FLAG_HEAD, FLAG_SEALED, Frame, Kind
-from askrd.wire.limits import JOB_BACKOFF_MS_MAX
+from askrd.wire.limits import JOB_BACKOFF_MS_MAX, JOBS_BYTES_MAX, JOBS_MAX
 
 SUFFIX = "$jobs"
 """The instance id under which `$askr.why` knows what jobs became of."""
@@ -48,6 +55,7 @@ _AGAIN = frozenset(
     }
 )
 """Failures that say nothing against the job itself: it is tried again."""
+_LATER_US = 50_000
 
 
 # ── whose turn it is ──────────────────────────────────────────────────────────────────────────
@@ -69,7 +77,20 @@ def serve(board: Switchboard, workspace: Workspace, queue: Queue) -> None:
     except AskrError:
         return  # nobody is there
     while (found := _next(queue, route)) is not None:
+        if _is_crowded(board, workspace, queue):
+            return
         _start(board, workspace, route, *found)
+
+
+def _is_crowded(board: Switchboard, workspace: Workspace, queue: Queue) -> bool:
+    """Says whether the store is too far behind to keep what comes of attempts; they begin later."""
+    try:
+        board.gate.check_room()
+    except Busy:
+        key = "queue later", workspace.name, queue.name
+        board.alarms.arm(key, board.now_us + _LATER_US, lambda b: serve(b, workspace, queue))
+        return True
+    return False
 
 
 def _next(queue: Queue, route: Route) -> tuple[Job, Instance] | None:
@@ -205,6 +226,7 @@ def _end(
         await_removal(board, workspace, job)
     else:
         job_rows.remove(board, workspace, job)
+    job_rows.forget_oldest(board, workspace, JOBS_MAX, JOBS_BYTES_MAX, spared=1)
     names = [JOB_ENDED, f"$askr.dead.{job.queue.name}"] if state == DEAD else [JOB_ENDED]
     records.in_turn(board, _Told(workspace, names, news))
 

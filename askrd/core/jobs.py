@@ -120,10 +120,21 @@ class Queue:
         name: the canonical address. command: its second part.
         definition: what the command declares. is_known: whether it was ever declared or kept.
         runs: attempts that no instance has answered, given up ones included.
+        expected: its jobs that the store has not kept yet.
         counts: its jobs by state.
     """
 
-    __slots__ = ("_lanes", "command", "counts", "definition", "is_known", "name", "runs", "service")
+    __slots__ = (
+        "_lanes",
+        "command",
+        "counts",
+        "definition",
+        "expected",
+        "is_known",
+        "name",
+        "runs",
+        "service",
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -131,6 +142,7 @@ class Queue:
         self.definition = Definition()
         self.is_known = False
         self.runs = 0
+        self.expected = 0
         self.counts = dict.fromkeys(STATES, 0)
         self._lanes: dict[str, list[tuple[int, int, Job]]] = {}
 
@@ -164,8 +176,8 @@ class Queue:
 
     @property
     def total(self) -> int:
-        """Counts its jobs, those that ended included."""
-        return sum(self.counts.values())
+        """Counts its jobs, those that ended or are not kept yet included."""
+        return sum(self.counts.values()) + self.expected
 
 
 def _is_current(item: tuple[int, int, Job]) -> bool:
@@ -229,6 +241,7 @@ class Jobs:
     def expect(self, job: Job) -> None:
         """Counts a job that the store is to keep; it is not seen yet."""
         job.size = job.measure()
+        job.queue.expected += 1
         self.count += 1
         self.bytes += job.size
         if job.once:
@@ -247,16 +260,20 @@ class Jobs:
     def add(self, job: Job) -> None:
         """Takes in a job that was expected: it is seen, and waits for its turn when it is ready."""
         self.items[job.id] = job
+        job.queue.expected -= 1
         job.queue.counts[job.state] += 1
         self._place(job)
 
     def move(self, job: Job, state: str) -> None:
         """Changes the state of a job."""
+        was_queued = job.state == QUEUED
         job.queue.counts[job.state] -= 1
         job.queue.counts[state] += 1
         job.state = state
         self.ended.pop(job.id, None)
         self._place(job)
+        if was_queued:
+            job.queue.first(job.instance)  # which lets go of who waits there no more
 
     def _place(self, job: Job) -> None:
         if job.is_ready:
@@ -271,6 +288,7 @@ class Jobs:
         self.ended.pop(job.id, None)
         self.drop(job)
         job.place = 0  # where it lined up, nobody waits any more
+        job.queue.first(job.instance)
         job.payload = job.head = job.result = b""  # whoever remembers it needs no more than its id
 
     def ready(self, job: Job) -> None:

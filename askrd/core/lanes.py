@@ -19,6 +19,8 @@ from askrd.wire.limits import (
 )
 from askrd.wire.names import pattern_matches
 
+_KNOWN_MAX = 1_000
+
 
 class LargeEvent:
     """An event whose payload stays where it was received, however many sessions wait for it."""
@@ -134,6 +136,41 @@ class BulkLane:
         return taken
 
 
+class Undroppable:
+    """Which events end the session rather than be dropped: the patterns of some subscriptions.
+
+    What is known of a subject is remembered, because few subjects have many events.
+    """
+
+    __slots__ = ("_known", "_patterns")
+
+    def __init__(self) -> None:
+        self._patterns: dict[int, str] = {}
+        self._known: dict[str, bool] = {}
+
+    def add(self, sub: int, pattern: str) -> None:
+        """Has events that fit the pattern of a subscription not be dropped."""
+        self._patterns[sub] = pattern
+        self._known.clear()
+
+    def discard(self, sub: int) -> None:
+        """Takes in that a subscription has ended."""
+        if self._patterns.pop(sub, None) is not None:
+            self._known.clear()
+
+    def has(self, subject: str) -> bool:
+        """Says whether an event of that subject is one of them."""
+        if not self._patterns:
+            return False
+        known = self._known.get(subject)
+        if known is None:
+            if len(self._known) >= _KNOWN_MAX:
+                self._known.clear()
+            known = any(pattern_matches(pattern, subject) for pattern in self._patterns.values())
+            self._known[subject] = known
+        return known
+
+
 class EventLane:
     """Events and state changes of a session that does not read.
 
@@ -155,11 +192,11 @@ class EventLane:
         self,
         limits: Limits,
         on_full: Callable[[], None],
-        undroppable: dict[int, str] | None = None,
+        undroppable: Undroppable | None = None,
     ) -> None:
         self._limits = limits
         self._on_full: Callable[[], None] | None = on_full
-        self._undroppable = {} if undroppable is None else undroppable
+        self._undroppable = Undroppable() if undroppable is None else undroppable
         self._events: deque[bytes | LargeEvent] = deque()
         self._events_bytes = 0
         self._changes: dict[bytes | int | tuple[int, bytes], bytes] = {}
@@ -235,7 +272,7 @@ class EventLane:
         gap.from_, gap.to = min(gap.from_, seq), max(gap.to, seq)
         name_at = HEADER_BYTES + stamp_length
         subject = frame[name_at : name_at + name_length].decode("utf-8", "replace")
-        if any(pattern_matches(pattern, subject) for pattern in self._undroppable.values()):
+        if self._undroppable.has(subject):
             self._give_up()
         if subject in gap.subjects or len(gap.subjects) < GAP_SUBJECTS_MAX:
             gap.subjects[subject] = gap.subjects.get(subject, 0) + 1

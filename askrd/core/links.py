@@ -8,7 +8,7 @@ by: while one of them lives the session is not away.
 
 from __future__ import annotations
 
-from askrd.core import commands, registry, roster
+from askrd.core import commands, job_queues, registry, roster
 from askrd.core.effects import Rebind, Say
 from askrd.core.instants import NEVER_US
 from askrd.core.resumption import Resumption
@@ -215,6 +215,7 @@ def _come_back(board: Switchboard, session: Session) -> None:
         instance = session.in_open_workspace.destinations.join(session, provision)
         instance.state = state
         session.instances[provision.service] = instance
+        job_queues.declare(board, instance)
         roster.announce_instance(board, instance, "joined")
     roster.announce_peer(board, session, "joined")
     commands.look_for(board, session.in_open_workspace)

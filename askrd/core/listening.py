@@ -52,7 +52,7 @@ def sub(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
         session.subscriptions[frame.id] = pattern
         workspace.subscriptions.add(pattern, session)
     if wants.when_full == "disconnect":
-        session.outbox.undroppable[frame.id] = pattern
+        session.outbox.undroppable.add(frame.id, pattern)
     session.taken.add(frame.id)
     board.tell(session, Kind.SUBBED, frame.id)
     if workspace.followers:
@@ -72,7 +72,7 @@ def unsub(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None
         hearing.end(board)
     else:
         raise NotFound(f"you have no subscription {frame.id}")
-    session.outbox.undroppable.pop(frame.id, None)
+    session.outbox.undroppable.discard(frame.id)
     session.taken.discard(frame.id)
 
 
@@ -157,10 +157,14 @@ def _catch_up(
         known = set(map(seq_of, recent)) - set(map(seq_of, matching[:left_out]))
         _tell_gap(board, session, id_, behind, workspace.seq, known)
     retained: list[Told] = []
-    if wants.retained is not False and frames > 0 and size > 0:
+    if wants.retained is not False:
         again = set(map(seq_of, live))
         found = workspace.retained.matching(pattern)
         retained = [event.frame for event in found if event.seq not in again]
+    if retained and not (frames > 0 and size > 0):
+        span = seq_of(retained[0]), seq_of(retained[-1])
+        _send_gap(board, session, id_, Gap(missed=len(retained), from_=span[0], to=span[1]))
+        retained = []
     options = dump(EventOptions(sub=id_))
     for told in (*retained, *live):
         row = marked(told, options, FLAG_KEPT)
@@ -216,7 +220,10 @@ def _tell_gap(
     highest = last
     while highest in known:
         highest -= 1
-    gap = dump(Gap(missed=missed, from_=lowest, to=highest))
+    _send_gap(board, session, id_, Gap(missed=missed, from_=lowest, to=highest))
+
+
+def _send_gap(board: Switchboard, session: Session, id_: int, gap: Gap) -> None:
     options = dump(EventOptions(sub=id_))
-    frame = Frame(kind=Kind.GAP, payload=gap, coding=Coding.JSON, options=options)
+    frame = Frame(kind=Kind.GAP, payload=dump(gap), coding=Coding.JSON, options=options)
     board.send_event(session, encode(frame))

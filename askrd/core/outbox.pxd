@@ -8,7 +8,7 @@ cdef class Outbox:
     cdef public object urgent
     cdef public object bulk
     cdef public object events
-    cdef public dict undroppable
+    cdef public object undroppable
     cdef public bint is_paused
 
     cpdef list take(self)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from askrd.core.lanes import BulkLane, EventLane, UrgentLane
+from askrd.core.lanes import BulkLane, EventLane, Undroppable, UrgentLane
 from askrd.wire.codec import Raw
 from askrd.wire.frames import HEADER, SIZE_BYTES, Kind
 from askrd.wire.limits import (
@@ -30,7 +30,7 @@ class Outbox:
         events: where events and changes go; the same list as ``urgent`` while not paused.
         is_paused: whether the lanes are apart.
         dropped: events dropped since the session began.
-        undroppable: patterns of events that, rather than dropped, end the session, by any key.
+        undroppable: which events, rather than dropped, end the session.
     """
 
     __slots__ = (
@@ -53,7 +53,7 @@ class Outbox:
         self.bulk: list[Raw] | BulkLane = self.urgent
         self.events: list[Raw] | EventLane = self.urgent
         self.is_paused = False
-        self.undroppable: dict[int, str] = {}
+        self.undroppable = Undroppable()
 
     @property
     def dropped(self) -> int:

@@ -51,17 +51,16 @@ class UnpackingRelay:
     def __init__(self, relay: Relay, door: Door, unpacker: Unpacker) -> None:
         """Stands between ``door`` and ``relay``."""
         self._door = door
-        self._unpacker = unpacker
+        self._unpacker: Unpacker | None = unpacker
         self._plain = relay
         self.refuse = relay.refuse
         self.paused = relay.paused
         self.resumed = relay.resumed
         self.half_closed = relay.half_closed
-        self.lost = relay.lost
 
     def received(self, session: Session, data: bytes) -> None:
         """Hands on what whole blocks hold; closes a connection whose blocks cannot be read."""
-        if self._door.transport.is_closing():
+        if self._unpacker is None or self._door.transport.is_closing():
             return
         try:
             plain = self._unpacker.unpack(data)
@@ -75,7 +74,13 @@ class UnpackingRelay:
         """Takes something large like everything else: it is a part of blocks, not a frame."""
         self.received(session, bytes(whole))
 
+    def lost(self, session: Session, cause: str) -> None:
+        """Takes in that the connection is gone: its window is not kept until garbage is collected."""
+        self._unpacker = self._door.packer = None
+        self._plain.lost(session, cause)
+
     def _give_up(self, session: Session, error: AskrError) -> None:
+        self._unpacker = None
         if session.phase is Phase.OPEN:  # The relay tells of those that were not let in yet.
             peer = session.peer_id
             _log.warning(

@@ -58,11 +58,13 @@ class Door(Receiver):
 
     Attributes:
         word: what the door adds to the session's `via`.
+        tells_log: whether the door itself says in the log why a connection ends.
         is_full: whether the transport takes no more bytes for now.
         packer: what packs all that is written; None = it travels as it is.
     """
 
     word = ""
+    tells_log = False
 
     def __init__(self, relay: Relay, session: Session, transport: asyncio.Transport) -> None:
         """Takes over a connection whose first bytes chose this door."""
@@ -71,6 +73,7 @@ class Door(Receiver):
         self.transport = transport
         self.is_full = False
         self.packer: Packer | None = None
+        self._cut: asyncio.TimerHandle | None = None
         session.via = session.via + self.word
 
     def compress(self, kind: str) -> None:
@@ -115,7 +118,10 @@ class Door(Receiver):
         return None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Takes in that the connection is gone."""
+        """Takes in that the connection is gone; no timer keeps what it held."""
+        if self._cut is not None:
+            self._cut.cancel()
+            self._cut = None
         self.relay.lost(self.session, f"connection lost: {exc}" if exc else "connection closed")
 
     def pause_writing(self) -> None:
@@ -148,7 +154,7 @@ class Door(Receiver):
         self.say_goodbye(close_code, reason)
         self.transport.close()
         loop = asyncio.get_running_loop()
-        loop.call_later(CLOSE_WITHIN_S, self.transport.abort)
+        self._cut = loop.call_later(CLOSE_WITHIN_S, self.transport.abort)
 
     def say_goodbye(self, close_code: int, reason: str) -> None:
         """Says in the door's own way why it closes; binary frames have said it already."""

@@ -85,6 +85,7 @@ class NodeAskrDoor(Door):
         self._last_id = 0
         self._dropped_texts = 0
         self._is_ending = False
+        self._is_known = False
         self._is_reading = True
         hello = dump(Hello(v=1, name="node-askr", kind=KIND))
         self._frames = [encode(Frame(kind=Kind.HELLO, payload=hello, coding=Coding.JSON))]
@@ -111,6 +112,7 @@ class NodeAskrDoor(Door):
         except BadRequest as error:
             self._refuse(text[:1_024], error.message)
             return
+        self._is_known = True
         if not self._is_local:
             self._turn_away(said.mid if isinstance(said, Command) else b"")
         elif isinstance(said, Command):
@@ -129,6 +131,9 @@ class NodeAskrDoor(Door):
     def _drop(self, text: TooLong | Garbage) -> None:
         if isinstance(text, Garbage):
             self._drop_quietly(f"no JSON object: {shown(text.data.decode('utf-8', 'replace'))}")
+            if not self._is_known:  # It only began like one of node-askr.
+                self._pace.put(b'{"error":%b}' % words.quoted(_NOT_UNDERSTOOD))
+                self._end()
         else:
             limit = NODE_ASKR_READ_BYTES_MAX
             message = (

@@ -13,7 +13,7 @@ from typing import cast
 
 from websockets.frames import Close, Frame as Message, Opcode
 from websockets.http11 import Request
-from websockets.protocol import OPEN
+from websockets.protocol import OPEN, SEND_EOF
 from websockets.server import ServerProtocol
 from websockets.typing import Origin, Subprotocol
 
@@ -124,6 +124,8 @@ class WebSocketDoor(Door):
         self._library.receive_data(head)
         for event in self._library.events_received():
             self._answer(cast(Request, event))
+        if self._library.writes == [SEND_EOF]:
+            self._refuse(self._library.handshake_exc)
         self._send_library()
         if not self._is_upgraded:
             if self._request_bytes > HTTP_HANDSHAKE_BYTES_MAX:
@@ -142,6 +144,15 @@ class WebSocketDoor(Door):
             self._speak(text=chosen == SUBPROTOCOL_TEXT)
             if chosen in COMPRESSED:
                 self.compress(COMPRESSED[chosen])
+
+    def _refuse(self, fault: Exception | None) -> None:
+        """Answers a request that cannot be read; the library would only hang up."""
+        from askrd.doors.http.answer import refusal
+        from askrd.doors.http.turn import whole
+
+        sentence = f"this asks for a WebSocket, and cannot be read: {fault and fault.__cause__}"
+        self._tell_log(400, sentence)
+        self.transport.write(whole(refusal(400, "bad_request", sentence), None))
 
     def _speak(self, *, text: bool) -> None:
         self.is_text = text

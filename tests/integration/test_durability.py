@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from askrd.core.commits import RESTART_REVS
 from askrd.core.effects import Persist
 from askrd.core.state import Entry
 from askrd.store.data_directory import DataDirectory
@@ -86,7 +87,7 @@ def test_state_and_revisions_outlive_a_stop_and_a_kill(tmp_path: Path) -> None:
                 revs.append(peer.ask(k="put", id=1, key="count", d=len(revs))["rev"])
                 assert peer.ask(k="get", id=2, key="count")["d"] == len(revs) - 1
             daemon.stop(stop)
-    assert revs == [1, 2, 3 + REV_GAP]
+    assert revs == [1, 2 + RESTART_REVS, 3 + 2 * RESTART_REVS + REV_GAP]
 
 
 def test_the_daemon_keeps_its_id_and_says_where_state_is(tmp_path: Path) -> None:
@@ -120,7 +121,7 @@ def test_a_hundred_thousand_keys_are_there_at_the_start(
         print(f"ready with {KEYS} keys in {took_s:.2f} s")
         with TextPeer(daemon.unix_url) as peer:
             assert peer.ask(k="get", id=1, key=f"key/{KEYS:06}")["d"] == {"number": KEYS}
-            assert peer.ask(k="put", id=2, key="key/000001", d=0)["rev"] == KEYS + 1
+            assert peer.ask(k="put", id=2, key="key/000001", d=0)["rev"] == KEYS + RESTART_REVS + 1
 
 
 def test_a_second_daemon_on_the_same_directory_is_refused_and_told_the_first(

@@ -126,13 +126,13 @@ def verdict_of_library(data: bytes) -> Verdict:
                 text = None
         if protocol.state is not OPEN:
             break
-    if protocol.state is OPEN:
-        protocol.receive_data(frame(Opcode.PING, _PROBE))
     for piece in protocol.data_to_send():
         said.add(piece)
     if said.code is not None:
         return said.code
-    return STAYS if _PROBE in said.pongs else HUNGRY
+    protocol.receive_eof()
+    is_whole = str(protocol.parser_exc) == "unexpected end of stream"
+    return STAYS if is_whole else HUNGRY
 
 
 def _is_utf8(text: bytes) -> bool:

@@ -67,6 +67,7 @@ class Book:
         refused_surely: those of which the daemon read it. failed_later: how often the event of that
             was heard.
         grouped: events that a member of a group got: workspace, pattern, group, seq.
+        minded: events of a log that were acknowledged: workspace, consumer, number.
         judged: how often `$askr.why` was compared with what happened.
         closed: close codes by connection.
         outcomes: how often requests ended how.
@@ -87,6 +88,7 @@ class Book:
     refused_surely: set[tuple[str, str]] = field(default_factory=set)
     failed_later: Counter[tuple[str, str]] = field(default_factory=Counter)
     grouped: set[tuple[str, str, str, int]] = field(default_factory=set)
+    minded: set[tuple[str, str, int]] = field(default_factory=set)
     judged: int = 0
     closed: dict[int, int] = field(default_factory=dict)
     outcomes: Counter[str] = field(default_factory=Counter)

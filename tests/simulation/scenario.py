@@ -10,6 +10,7 @@ from tests.simulation.bounds import small_bounds
 from tests.simulation.checks import check_nothing_left, check_tables
 from tests.simulation.clients import Client, Reader, Spoiler
 from tests.simulation.listeners import Auditor
+from tests.simulation.minders import Minder, check_minded, remove_logs
 from tests.simulation.peers import Peer
 from tests.simulation.sharers import Sharer
 from tests.simulation.vandals import Vandal
@@ -24,7 +25,7 @@ FORGET_US = 660 * SECOND
 """Longer than services that left are remembered."""
 KINDS: tuple[type[Peer], ...] = (
     Worker, Worker, Worker, Worker, Overrunner, Client, Client, Spoiler, Reader, Reader, Vandal,
-    Sharer, Sharer, Sharer,
+    Sharer, Sharer, Sharer, Minder, Minder,
 )  # fmt: skip
 
 
@@ -140,6 +141,7 @@ class Scenario:
         world.run_until(lambda: all(peer.connection.is_quiet for peer in whole))
         check_tables(world.router)
         world.book.check()
+        check_minded(world)
         for peer in whole:
             peer.check()
 
@@ -157,6 +159,9 @@ class Scenario:
                 auditor.wipe()
                 world.run(SECOND)
             assert not auditor.view
+        for auditor in self.auditors:
+            remove_logs(world, auditor)
+        world.run(SECOND)
         for auditor in self.auditors:
             auditor.leave()
         for _ in range(3):

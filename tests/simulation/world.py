@@ -22,6 +22,7 @@ from askrd.wire.limits import Limits
 from tests.simulation.bounds import SMALL
 from tests.simulation.checks import Book, check_tables
 from tests.simulation.dispatches import Ledger
+from tests.simulation.minders import check_logs
 from tests.simulation.network import Connection
 from tests.simulation.peers import Peer
 from tests.simulation.wishes import PLAIN, RICH
@@ -122,6 +123,7 @@ class World:
             self._looked += 1
             if self._looked % LOOKS_EVERY == 0:
                 check_tables(self.router)
+                check_logs(self.router.board)
         self.now_us = until_us
 
     def run_until(self, is_so: Callable[[], bool]) -> None:
@@ -308,6 +310,13 @@ class World:
             assert seen == self._stored, "what is seen is not what is kept"
             kept = {row: value for row, value in self._rows.items() if row[1] == "retained"}
             assert retained_now == kept, "what is retained is not what is kept"
+            logged = {
+                (workspace.name, f"log/{log.name}", f"{entry.seq:016x}"): entry.frame
+                for workspace in self.router.board.workspaces.values()
+                for log in workspace.logs
+                for entry in log._entries[log._head :]
+            }
+            assert logged.items() <= self._rows.items(), "an event of a log is not kept"
 
     def _keep(self, change: Durable) -> None:
         if isinstance(change, Record):

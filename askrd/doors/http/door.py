@@ -47,6 +47,8 @@ class HttpDoor(Door):
         is_closing: whether it ends with the answer under way.
     """
 
+    tells_log = True
+
     def __init__(
         self,
         relay: Relay,

@@ -12,7 +12,6 @@ from tests.integration.cli.program import Askr
 pytestmark = pytest.mark.integration
 
 FLAGS = {
-    "emit X": ("--udp",),
     "listen X --timeout 50ms": ("--udp",),
     "ping": ("--context c", "--key-file f"),
 }

@@ -82,7 +82,7 @@ USAGE = {
     "no verb": (),
     "unknown verb": ("sedn",),
     "unknown flag": ("send", "x", "--foo"),
-    "later flag": ("emit", "X", "--udp"),
+    "later flag": ("listen", "X", "--udp"),
     "ways to answer": ("send", "x", "--tell", "--ack"),
     "stream of several": ("send", "a@*.x", "--stream"),
     "upload to several": ("send", "x", "--in", "f", "--all"),

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from askrd.core import commits, gate
+from askrd.core.commits import RESTART_REVS
 from askrd.core.effects import Persist
 from askrd.core.state import Entry
 from askrd.wire.frames import Frame, Kind
@@ -288,6 +289,10 @@ def test_entries_wait_to_go_while_the_store_is_too_far_behind(
 # --- coming back with what a store kept ----------------------------------------------------------
 
 
+BEGIN = 9 + RESTART_REVS
+"""The revision of the start itself."""
+
+
 def restored(*rows: tuple[str, Entry], head_rev: int = 9, **desk: Any) -> Desk:
     found = Desk(**desk)
     found.router.restore("askr", rows, head_rev, found.now_us)
@@ -303,23 +308,38 @@ def test_what_a_store_kept_is_there_and_revisions_go_on() -> None:
     me.get(3, "", prefix=True, history=9)
     read, written, *past, _ = me.heard()
     assert (read.payload, options(read).rev, options(read).ts) == (b"1", 3, 5)
-    assert options(written).rev == 11, "the restart has a revision too"
-    assert [frame.id for frame in past] == [11, 8, 3], "histories begin with what was kept"
+    assert options(written).rev == BEGIN + 1
+    assert [frame.id for frame in past] == [BEGIN + 1, 8, 3], "histories begin with what was kept"
     state = desk.router.board.workspaces["askr"].state
     assert (state.count, state.bytes) == (3, 6)
 
 
-@pytest.mark.parametrize("rev", [3, 8, 9, 11])
+def test_a_revision_that_no_store_knows_is_not_given_again_however_often_it_restarts() -> None:
+    desk = restored(("a", Entry(b"1", 1, 3, 5)), is_stored=False)
+    (kept,) = persisted(desk)
+    assert kept == (1, "", None, BEGIN), "the store knows where this start began"
+    desk.is_stored = True
+    desk.settle()
+    me = desk.join()
+    me.put(1, "here", 1, ephemeral=True)
+    given = options(me.heard()[-1]).rev
+    again = restored(("a", Entry(b"1", 1, 3, 5)), head_rev=kept[-1])
+    me = again.join()
+    me.put(1, "here", 2)
+    assert options(me.heard()[-1]).rev > given
+
+
+@pytest.mark.parametrize("rev", [3, 8, 9, BEGIN - 1, BEGIN + 1])
 def test_no_since_reaches_back_behind_a_restart(rev: int) -> None:
     desk = restored(("a", Entry(b"1", 1, 3, 5)))
     me = desk.join()
     me.say(Frame(kind=Kind.WATCH, id=1, options=b'{"since":%d}' % rev))
     assert me.fails() == {1: "gone"}
-    me.say(Frame(kind=Kind.WATCH, id=2, options=b'{"since":10}'))
+    me.say(Frame(kind=Kind.WATCH, id=2, options=b'{"since":%d}' % BEGIN))
     assert me.kinds() == [Kind.SYNCED], "a watch that was synced since the restart goes on"
     me.put(3, "c", 1)
     me.heard()
-    me.say(Frame(kind=Kind.WATCH, id=4, options=b'{"since":10}'))
+    me.say(Frame(kind=Kind.WATCH, id=4, options=b'{"since":%d}' % BEGIN))
     assert me.kinds() == [Kind.CHANGE, Kind.SYNCED]
 
 
@@ -330,10 +350,10 @@ def test_entries_whose_time_passed_meanwhile_are_not_there() -> None:
         ("soon", Entry(b"1", 1, 4, 5, now_ms + 1_000)),
         is_stored=False,
     )
-    assert persisted(desk) == [(1, "late", None, 11)]
+    assert persisted(desk) == [(1, "", None, BEGIN), (2, "late", None, BEGIN + 1)]
     me, other = desk.join(), watcher(desk)
     me.get(1, "", prefix=True)
     assert [frame.name for frame in me.heard()] == [b"soon", b""]
     desk.is_stored = True
     desk.after(1_100 * MS)
-    assert seen(other) == [(12, "soon", "ttl")]
+    assert seen(other) == [(BEGIN + 2, "soon", "ttl")]

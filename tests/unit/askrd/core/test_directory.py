@@ -7,6 +7,7 @@ import pytest
 
 from askrd.core.report import COMMANDS
 from askrd.wire.frames import Coding, Frame, Kind
+from askrd.wire.limits import GATED_MAX
 from tests.unit.askrd.core.desk import SECOND, Desk, Mate, body, json
 
 PROVISION = {
@@ -189,3 +190,14 @@ def test_the_daemons_own_commands_are_described_too() -> None:
     (reply,) = me.heard()
     told = msgspec.json.decode(reply.payload)
     assert (told["command"], told["doc"]) == ("$askr.ping", "Says who answers.")
+
+
+def test_what_is_told_of_jobs_waits_for_the_store_within_its_bound() -> None:
+    desk = Desk()
+    me = desk.join("me", is_held=False)
+    desk.is_stored = False
+    me.put(1, "k", 1)
+    for number in range(2, GATED_MAX + 2):
+        me.call(number, "$askr.jobs.list")
+    assert len(desk.router.board.gate) == GATED_MAX
+    assert me.fails() == {GATED_MAX + 1: "busy"}

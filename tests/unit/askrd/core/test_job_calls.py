@@ -7,6 +7,7 @@ import pytest
 
 from askrd.core import job_calls
 from askrd.wire.frames import FLAG_SILENT, Kind
+from askrd.wire.limits import GATED_MAX, JOBS_BYTES_MAX
 from tests.unit.askrd.core.desk import Desk, Mate, body, json
 
 
@@ -223,3 +224,29 @@ def test_a_queue_is_never_on_the_hot_path() -> None:
     agent.reply(agent.calls()[0].id)
     destinations = desk.router.board.workspaces["askr"].destinations
     assert destinations.plain == {}
+
+
+def test_calls_that_join_a_job_wait_for_the_store_within_its_bound() -> None:
+    desk = Desk()
+    worker(desk)
+    me = desk.join("me", is_held=False)
+    desk.is_stored = False
+    for number in range(1, GATED_MAX + 2):
+        options = msgspec.json.encode({"idempotency_key": "x"})
+        me.say(json(Kind.CALL, None, id=number, name=b"agent.fetch", options=options))
+    assert len(desk.router.board.gate) == GATED_MAX
+    assert me.fails() == {GATED_MAX + 1: "busy"}
+
+
+def test_jobs_that_could_never_fit_push_no_results_out() -> None:
+    desk = Desk()
+    size = desk.router.board.limits.payload_bytes_max
+    agents = [worker(desk, mode="broadcast") for _ in range(JOBS_BYTES_MAX // size + 1)]
+    me = desk.join("me", is_held=False)
+    me.call(1)
+    for agent in agents:
+        agent.reply(agent.calls()[0].id)
+    me.heard()
+    me.call(2, payload=bytes(size))
+    assert me.fails() == {2: "limit_exceeded"}
+    assert desk.router.board.workspaces["askr"].jobs.count == len(agents)

@@ -9,6 +9,7 @@ from askrd.core import job_queues
 from askrd.core.effects import Note, Record
 from askrd.wire.frames import Kind
 from tests.unit.askrd.core.desk import MS, Desk, Mate, body, json
+from tests.unit.askrd.core.traveller import Traveller
 
 
 def provided(desk: Desk, kind: Kind = Kind.PROVIDE, mate: Mate | None = None, **spec: Any) -> Any:
@@ -240,3 +241,33 @@ def test_an_idempotency_key_outlives_a_restart() -> None:
     me = again.join("me")
     me.want(1, idempotency_key="a")
     assert [body(frame) for frame in me.heard()] == [{"job": "1"}]
+
+
+def test_a_queue_whose_job_is_not_kept_yet_is_not_forgotten() -> None:
+    desk = Desk()
+    provided(desk, queue=True)
+    desk.peers[0].lose()
+    me = desk.join("me", is_held=False)
+    desk.is_stored = False
+    me.call(1)
+    me.say(json(Kind.CALL, {"target": "agent.fetch"}, id=2, name=b"$askr.jobs.forget"))
+    assert me.fails() == {2: "conflict"}
+    desk.router.rejected("disk full", desk.now_us)
+    desk.is_stored = True
+    desk.settle()
+    assert me.fails() == {1: "storage_unavailable"}
+    assert me.ask("$askr.jobs.forget", {"target": "agent.fetch"}) == {"target": "agent.fetch"}
+
+
+def test_a_queue_that_was_forgotten_while_its_service_was_away_is_one_again() -> None:
+    desk = Desk()
+    agent = Traveller(desk, "agent", kind="service")
+    commands = [{"name": "fetch", "queue": True}]
+    agent.mate.say(json(Kind.PROVIDE, {"service": "agent", "commands": commands}, id=900))
+    agent.hear()
+    me = desk.join("me", is_held=False)
+    agent.lose()
+    me.ask("$askr.jobs.forget", {"target": "agent.fetch"})
+    agent.come_back()
+    agent.catch_up()
+    assert ask(me) == "1"

@@ -2,40 +2,12 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from askrd.wire.frames import FLAG_MORE, Coding, Frame, Kind
-from tests.unit.askrd.core.desk import MS, SECOND, Desk, Mate, body, json
-
-
-def worker(desk: Desk, hello: dict[str, Any] | None = None, /, **spec: Any) -> Mate:
-    """Connects a peer whose command `agent.fetch` is a queue."""
-    agent = desk.join("agent", **(hello or {}))
-    commands = [{"name": "fetch", "queue": True} | spec]
-    agent.say(json(Kind.PROVIDE, {"service": "agent", "commands": commands}, id=900))
-    return agent
-
-
-def ask(mate: Mate, argument: Any = None, id_: int = 1, **options: Any) -> str:
-    """Asks for a job and returns its id."""
-    wants = msgspec.json.encode(options) if options else b""
-    mate.say(json(Kind.CALL, argument, id=id_, name=b"agent.fetch", options=wants))
-    (answer,) = [frame for frame in mate.heard() if frame.id == id_]
-    return body(answer)["job"]
-
-
-def options(frame: Frame) -> Any:
-    return msgspec.json.decode(frame.options)
-
-
-def state(mate: Mate, job: str) -> str:
-    return mate.ask("$askr.jobs.show", {"id": job})["state"]
-
-
-def news(mate: Mate, subject: bytes = b"$askr.job.ended") -> list[Any]:
-    """Returns the bodies of events of one subject that a peer got since the last time."""
-    return [body(f) for f in mate.heard() if f.kind == Kind.EVENT and f.name == subject]
+from askrd.wire.limits import GATED_BYTES_MAX, JOBS_BYTES_MAX
+from tests.unit.askrd.core.desk import MS, SECOND, Desk, body, json
+from tests.unit.askrd.core.workshop import ask, news, options, state, worker
 
 
 def test_a_caller_gets_an_id_and_the_worker_the_command() -> None:
@@ -324,3 +296,37 @@ def test_a_result_that_is_not_to_be_kept_is_told_only() -> None:
     ask(me)
     agent.reply(agent.calls()[0].id, b"7")
     assert [told["value"] for told in news(me)] == [7]
+
+
+def test_results_take_no_more_room_than_jobs_may() -> None:
+    desk = Desk()
+    agent, me = worker(desk), desk.join("me", is_held=False)
+    size = desk.router.board.limits.payload_bytes_max
+    count = JOBS_BYTES_MAX // size + 3
+    for number in range(1, count + 1):
+        ask(me, id_=number)
+    for _ in range(count):
+        (call,) = agent.calls()
+        agent.say(Frame(kind=Kind.REPLY, id=call.id, payload=bytes(size), coding=Coding.BYTES))
+        desk.effects.clear()
+    assert desk.router.board.workspaces["askr"].jobs.bytes <= JOBS_BYTES_MAX
+    assert me.ask("$askr.jobs.show", {"id": "1"})["code"] == "not_found"
+    assert me.ask("$askr.jobs.list", {"limit": 1})[0]["id"] == str(count)
+
+
+def test_attempts_wait_while_the_store_is_too_far_behind() -> None:
+    desk = Desk()
+    agent = worker(desk, backoff_ms=0, attempts=1_000)
+    me = desk.join("me", is_held=False)
+    size = desk.router.board.limits.payload_bytes_max
+    me.call(1, payload=bytes(size))
+    desk.is_stored = False
+    gate = desk.router.board.gate
+    while calls := agent.calls():
+        agent.fail(calls[0].id, retryable=True)
+        desk.effects.clear()
+        assert gate.waiting_bytes < GATED_BYTES_MAX + 2 * size
+    desk.is_stored = True
+    desk.commit(gate.ticket)
+    desk.after(SECOND)
+    assert len(agent.calls()) == 1

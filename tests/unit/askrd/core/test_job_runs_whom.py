@@ -2,41 +2,10 @@
 
 from typing import Any
 
-import msgspec
-
 from askrd.core import departure
-from askrd.wire.frames import Frame, Kind
+from askrd.wire.frames import Kind
 from tests.unit.askrd.core.desk import SECOND, Desk, Mate, body, json
-
-
-def worker(desk: Desk, hello: dict[str, Any] | None = None, /, **spec: Any) -> Mate:
-    """Connects a peer whose command `agent.fetch` is a queue."""
-    agent = desk.join("agent", **(hello or {}))
-    commands = [{"name": "fetch", "queue": True} | spec]
-    agent.say(json(Kind.PROVIDE, {"service": "agent", "commands": commands}, id=900))
-    return agent
-
-
-def ask(mate: Mate, argument: Any = None, id_: int = 1, **options: Any) -> str:
-    """Asks for a job and returns its id."""
-    wants = msgspec.json.encode(options) if options else b""
-    mate.say(json(Kind.CALL, argument, id=id_, name=b"agent.fetch", options=wants))
-    (answer,) = [frame for frame in mate.heard() if frame.id == id_]
-    return body(answer)["job"]
-
-
-def options(frame: Frame) -> Any:
-    return msgspec.json.decode(frame.options)
-
-
-def state(mate: Mate, job: str) -> str:
-    return mate.ask("$askr.jobs.show", {"id": job})["state"]
-
-
-def news(mate: Mate, subject: bytes = b"$askr.job.ended") -> list[Any]:
-    """Returns the bodies of events of one subject that a peer got since the last time."""
-    return [body(f) for f in mate.heard() if f.kind == Kind.EVENT and f.name == subject]
-
+from tests.unit.askrd.core.workshop import ask, options, state, worker
 
 # ── rotation, drain ───────────────────────────────────────────────────────────────────────────
 
@@ -174,3 +143,25 @@ def test_what_is_remembered_of_a_job_that_was_forgotten_holds_no_payload() -> No
     agent.reply(agent.calls()[0].id, b'"' + b"y" * 1_000 + b'"')
     (entry,) = desk.router.board.recent
     assert entry[7].job.payload + entry[7].job.result == b""
+
+
+def test_an_instance_that_does_not_come_back_leaves_no_place_behind() -> None:
+    desk = Desk()
+    agent, me = worker(desk, mode="broadcast", keep_ms=1_000), desk.join("me", is_held=False)
+    me.call(1)
+    me.call(2)
+    agent.lose()
+    desk.after(200 * SECOND)
+    (queue,) = desk.router.board.workspaces["askr"].jobs.queues.values()
+    assert (queue.counts["dead"], queue.is_split) == (2, False)
+
+
+def test_a_job_that_is_purged_leaves_no_place_behind() -> None:
+    desk = Desk()
+    agent, me = worker(desk, mode="broadcast"), desk.join("me", is_held=False)
+    me.call(1)
+    me.call(2)
+    agent.lose()
+    me.ask("$askr.jobs.purge", {"state": "queued"})
+    (queue,) = desk.router.board.workspaces["askr"].jobs.queues.values()
+    assert (queue.total, queue.is_split) == (0, False)

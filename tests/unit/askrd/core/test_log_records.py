@@ -3,7 +3,7 @@
 from askrd.core.effects import Note
 from askrd.wire.frames import Kind
 from askrd.wire.limits import GATED_BYTES_MAX, GATED_MAX
-from tests.unit.askrd.core.desk import MS, SECOND, Desk
+from tests.unit.askrd.core.desk import MS, SECOND, Desk, json
 from tests.unit.askrd.core.logbook import (
     Store,
     begun,

@@ -117,12 +117,12 @@ def test_places_wait_while_the_store_is_too_far_behind() -> None:
 
 
 def test_sweeping_waits_while_the_store_is_too_far_behind() -> None:
-    desk, me, _ = begun(1, 2, count=2)
+    desk, me, _ = begun(1, 2, age_ms=5_000)
     desk.is_stored = False
     emit(me, *range(GATED_MAX))
-    desk.after(SECOND)
+    desk.after(10 * SECOND)
     log = desk.router.board.workspaces["askr"].logs.by_name["orders"]
-    assert len(log.doomed) == GATED_MAX
+    assert len(log.doomed) == GATED_MAX + 2
     desk.is_stored = True
     desk.commit(desk.router.board.gate.ticket)
     desk.after(2 * SECOND)

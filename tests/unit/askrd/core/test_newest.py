@@ -104,3 +104,18 @@ def test_after_unsub_nothing_is_undroppable() -> None:
     assert desk.closes == []
     slow.resume()
     assert Kind.GAP in slow.kinds()
+
+
+def test_what_is_known_of_a_subject_changes_with_the_subscriptions() -> None:
+    desk = Desk(limits=TIGHT)
+    me, slow = desk.join(), desk.join("slow")
+    slow.sub(1, "**")
+    slow.sub(2, "b", when_full="disconnect")
+    slow.pause()
+    for _ in range(9):
+        me.emit("a")
+    assert desk.closes == []
+    slow.sub(3, "a", when_full="disconnect")
+    for _ in range(9):
+        me.emit("a")
+    assert desk.closes == [(slow, 4001)]

@@ -4,7 +4,9 @@ import pytest
 
 from askrd.core import retained
 from askrd.core.effects import Record
+from askrd.core.event import Event
 from askrd.wire.frames import FLAG_KEPT, Frame, Kind
+from askrd.wire.limits import Limits
 from tests.unit.askrd.core.desk import SECOND, Desk, Mate, body, event_options
 
 both = pytest.mark.parametrize("is_fast", [True, False])
@@ -176,3 +178,30 @@ def test_collect_and_retain_do_not_go_together() -> None:
     me.publish("a", 1, 5, retain=1)
     me.publish("a", 1, 6, keep=True)
     assert me.fails() == dict.fromkeys((4, 5, 6), "bad_request")
+
+
+def test_of_many_that_are_refused_the_last_one_has_a_short_way_back() -> None:
+    desk = Desk()
+    me = desk.join()
+    me.retain("a", 0)
+    board = desk.router.board
+    table = board.workspace("askr").retained
+    row = [table.put(b"a", Event(board.workspace("askr"), b"a", seq, b"")) for seq in range(3)]
+    for keeping in row:
+        keeping.undone(board, "disk full")
+    assert [each.before for each in row] == [row[0].before] * 3
+    assert kept(me, "a", 1) == [("a", 0)]
+
+
+def test_what_there_is_no_room_to_tell_is_told_as_a_gap() -> None:
+    desk = Desk(limits=Limits(outbox_frames_max=4))
+    me, late = desk.join(), desk.join("late")
+    late.heard()
+    for number in range(6):
+        me.retain(f"a.b{number}", number)
+    late.say(*(Frame(kind=Kind.SUB, id=sub, name=b"a.*") for sub in (1, 2)))
+    told = late.heard()
+    assert [event_options(frame).sub for frame in told if frame.kind == Kind.EVENT] == [1] * 6
+    (gap,) = [frame for frame in told if frame.kind == Kind.GAP]
+    assert event_options(gap).sub == 2
+    assert (body(gap)["missed"], body(gap)["from"], body(gap)["to"]) == (6, 1, 6)

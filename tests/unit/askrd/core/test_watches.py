@@ -125,6 +125,7 @@ def test_what_is_not_remembered_or_yet_to_come_is_gone(
     (failed,) = me.heard()
     assert (failed.kind, body(failed)["code"]) == (Kind.FAIL, "gone")
     assert body(failed)["details"] == {"oldest": 3 if kept == 2 else 0, "rev": 5}
+    assert ("is yet to come" in body(failed)["message"]) is (rev > 5)
     assert (me.session.watches, me.session.taken) == ({}, set())
 
 
