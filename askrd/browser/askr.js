@@ -29,8 +29,14 @@ const WINDOW = { items: 64, bytes: 256 * 1024 };
 const UNREAD = { items: 10_000, bytes: 8 * 1024 * 1024 };
 /** A payload's bytes at most, until the daemon's welcome says another number. */
 const PAYLOAD_BYTES = 1024 * 1024;
+/** Ids of requests begin here, so that none is an id the daemon gives to a command for this page. */
+const OWN_IDS = 2 ** 32;
+/** How deep JSON may be nested, the frame around it included. */
+const DEPTH = 64;
 /** Options of `on` that the daemon reads. */
 const SUB_OPTIONS = ["since", "group", "retained"];
+/** JSON.stringify escapes a lone surrogate and nothing else like this. */
+const HALF_CHARACTER = /(?<!\\)(?:\\\\)*\\ud[89a-f]/;
 /** Options of a call that are called in the frame as they are here. */
 const CALL_OPTIONS = ["headers", "hops", "reply", "key", "version", "exclude", "wait", "all", "first", "quorum"];
 
@@ -88,7 +94,7 @@ export class Askr {
   #isHeard = false; // since the last beat
   #isAsked = false; // whether a ping of ours has no answer yet
   #tries = 0;
-  #lastId = 0;
+  #lastId = OWN_IDS;
   #pending = new Map(); // own id -> {take(frame, text), lost(error)}: what waits for an answer
   #standing = new Map(); // own id -> subscriptions and watches; made again after a lost connection
   #services = new Map(); // name -> {body, handlers}
@@ -98,7 +104,8 @@ export class Askr {
   #queueBytes = 0;
   #refusal = null; // the daemon's last error that is about no request
   #fatal = null;
-  #timers = { retry: undefined, drain: undefined, beat: undefined };
+  #ended = new AbortController();
+  #timers = { retry: undefined, welcome: undefined, drain: undefined, beat: undefined };
 
   /** The daemon's welcome: `id`, `instance`, `workspace`, `version`, `epoch`, `limits`. */
   welcome = null;
@@ -113,6 +120,7 @@ export class Askr {
     this.#url = String(url).replace(/^http/i, "ws");
     this.#hello = { k: "hello", v: 1, name, streams: true, software: "askr.js" };
     if (workspace) this.#hello.workspace = workspace;
+    this.#followPage();
     this.#dial();
   }
 
@@ -133,6 +141,24 @@ export class Askr {
     this.#end(here("connection_lost", "this client was closed"));
   }
 
+  /** A page that its visitor left may be kept, frozen and mute: it goes, and comes back with the page. */
+  #followPage() {
+    if (!globalThis.document) return;
+    const leave = () => {
+      clearTimeout(this.#timers.retry);
+      this.#write({ k: "bye" });
+      const socket = this.#socket;
+      this.#lost();
+      socket?.close(1000);
+    };
+    const comeBack = ({ persisted }) => {
+      if (persisted && !this.#socket) this.#dial();
+    };
+    const ways = { signal: this.#ended.signal };
+    globalThis.addEventListener("pagehide", leave, ways);
+    globalThis.addEventListener("pageshow", comeBack, ways);
+  }
+
   #dial() {
     let socket;
     try {
@@ -145,7 +171,7 @@ export class Askr {
     this.#socket = socket;
     this.#refusal = null;
     const isMine = () => this.#socket === socket;
-    const slow = setTimeout(() => isMine() && this.#hangUp(), WELCOME_MS);
+    this.#timers.welcome = setTimeout(() => this.#hangUp(), WELCOME_MS);
     socket.onopen = () => socket.send(JSON.stringify(this.#hello));
     socket.onmessage = ({ data }) => {
       if (!isMine()) return;
@@ -157,14 +183,11 @@ export class Askr {
         this.#hangUp();
         return;
       }
-      if (frame.k === "welcome") clearTimeout(slow);
       this.#take(frame, data);
     };
-    socket.onerror = () => {};
-    socket.onclose = ({ code }) => {
-      clearTimeout(slow);
-      if (isMine()) this.#gone(code);
-    };
+    // A browser says `close` behind it; Node does not always when nobody is there.
+    socket.onerror = () => setTimeout(() => isMine() && this.#hangUp(), 0);
+    socket.onclose = ({ code }) => isMine() && this.#gone(code);
   }
 
   /** Gives a connection up that says nothing, or nothing that can be read. */
@@ -191,6 +214,7 @@ export class Askr {
     const wasOpen = this.#isOpen;
     this.#isOpen = false;
     this.#socket = null;
+    clearTimeout(this.#timers.welcome);
     clearInterval(this.#timers.beat);
     const error = here("connection_lost", "the connection to the daemon is gone; the outcome is unknown");
     const pending = [...this.#pending.values()];
@@ -199,13 +223,13 @@ export class Askr {
     for (const running of this.#running.values()) running.abort(error);
     this.#running.clear();
     this.#flows.clear();
-    for (const one of this.#standing.values()) one.lost?.();
     if (wasOpen) this.#tell(this.onconnection, false);
   }
 
   /** Ends the client for good. */
   #end(error) {
     this.#fatal = error;
+    this.#ended.abort();
     const isMine = this.#isClosed;
     this.#isClosed = true;
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
@@ -228,6 +252,7 @@ export class Askr {
     this.#hello.instance = frame.instance;
     this.#hello.resume = frame.resume;
     this.#isAsked = false;
+    clearTimeout(this.#timers.welcome);
     this.#timers.beat = setInterval(() => this.#beat(), frame.limits?.heartbeat_after_ms ?? OPEN_MS);
     for (const [name, { body, isProvided }] of this.#services) if (isProvided) this.#provideAgain(name, body);
     for (const one of this.#standing.values()) {
@@ -273,11 +298,17 @@ export class Askr {
       case "change":
         return frame.watch ? this.#answered(frame.watch, frame, text) : this.#changed(frame);
       case "error":
-        if (!this.#asks(frame.id)) this.#refusal = new AskrError({ at: "daemon", ...frame });
-        return this.#answered(frame.id, { ...frame, k: "fail" }, text);
+        return this.#asks(frame.id) ? this.#answered(frame.id, { ...frame, k: "fail" }, text) : this.#refused(frame);
       default:
         return this.#answered(frame.id, frame, text);
     }
+  }
+
+  /** Takes in an error about no request of ours: of the connection, or of an event. */
+  #refused(frame) {
+    const error = new AskrError({ at: "daemon", ...frame });
+    this.#refusal = error;
+    if (this.#isOpen) this.#report(error);
   }
 
   #asks(id) {
@@ -367,11 +398,14 @@ export class Askr {
     this.#timers.drain = setTimeout(() => this.#drain(), DRAIN_MS);
   }
 
-  /** A frame as text; refuses what is larger than the daemon takes. */
+  /** A frame as text; refuses what the daemon would not take, for then nobody would hear of it. */
   #text(frame) {
     const text = JSON.stringify(frame);
     const most = this.welcome?.limits?.payload_bytes_max ?? PAYLOAD_BYTES;
-    const size = text.length * 3 > most ? payloadSize(frame) : 0;
+    const hasPayload = frame.b !== undefined || frame.d !== undefined;
+    const size = text.length * 3 <= most ? 0 : hasPayload ? payloadSize(frame) : bytesOf(text).length;
+    if (text.length > 2 * DEPTH && isTooDeep(text)) throw here("bad_request", `the payload is nested more than ${DEPTH} deep; nothing was sent`);
+    if (text.includes("\\ud") && HALF_CHARACTER.test(text)) throw here("bad_request", "a string has half a character (a lone surrogate); nothing was sent");
     if (size > most) throw here("payload_too_large", `the payload has ${size} bytes, at most ${most} are taken; nothing was sent`);
     return text;
   }
@@ -1052,7 +1086,9 @@ function callFrame(to, payload, options) {
 function failure(error) {
   const isOwn = error instanceof AskrError && /^[a-z0-9_]{1,64}$/.test(error.code);
   if (!isOwn) return { k: "fail", code: "handler_error", message: "the handler failed" };
-  return { k: "fail", code: error.code, message: error.message, details: error.details, retryable: error.retryable };
+  const { code, message, details } = error;
+  const isObject = typeof details === "object" && details !== null && !Array.isArray(details);
+  return { k: "fail", code, message, details: isObject ? details : { details }, retryable: Boolean(error.retryable) };
 }
 
 /** The payload as fields of a frame: bytes in base64, anything else as JSON. */
@@ -1067,6 +1103,20 @@ function read(frame) {
 }
 
 const bytesOf = (text) => new TextEncoder().encode(text);
+
+function isTooDeep(text) {
+  let depth = 0;
+  let isString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const letter = text[at];
+    if (isString && letter === "\\") at += 1;
+    else if (letter === '"') isString = !isString;
+    else if (!isString && (letter === "{" || letter === "[")) depth += 1;
+    else if (!isString && (letter === "}" || letter === "]")) depth -= 1;
+    if (depth > DEPTH) return true;
+  }
+  return false;
+}
 
 /** Bytes of the payload in a frame of ours. */
 function payloadSize(frame) {

@@ -29,6 +29,7 @@ from askrd.doors.messages import (
     head,
     take_plain,
 )
+from askrd.doors.own_origin import is_own_origin
 from askrd.doors.reception import Reception, is_worth
 from askrd.doors.transcript import EventTexts, Transcript
 from askrd.host.logs import Log
@@ -134,6 +135,9 @@ class WebSocketDoor(Door):
             self._take_messages(rest, 0, [])
 
     def _answer(self, request: Request) -> None:
+        pages, hosts = request.headers.get_all("Origin"), request.headers.get_all("Host")
+        if len(pages) == 1 and len(hosts) == 1 and is_own_origin(pages[0], hosts[0]):
+            self._library.origins = [Origin(pages[0])]
         response = self._library.accept(request)
         self._library.send_response(response)
         self._is_upgraded = self._library.state is OPEN

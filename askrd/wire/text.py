@@ -50,6 +50,7 @@ _KINDS = {kind.name.lower(): kind for kind in Kind}
 _NOTHING_ASKED = CallOptions()
 _HEADERS = msgspec.json.Decoder(dict[str, str])
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
+_ON_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 _NOT_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -305,7 +306,7 @@ def _pasted(frame: Frame) -> bytes:
         except _NOT_JSON:
             pass  # A binary peer called it JSON and it is not: it travels as the bytes it is.
         else:
-            return b'"d":' + payload.translate(None, b"\r\n")
+            return b'"d":' + payload.translate(_ON_ONE_LINE)
     sealed = b',"c":"sealed"' if frame.flags & FLAG_SEALED else b""
     return b'"b":"' + b64encode(frame.payload) + b'"' + sealed
 

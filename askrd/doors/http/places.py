@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from askrd.doors.http import asyncapi, calls, entries, health, listening, metrics
+from askrd.doors.http import asyncapi, calls, entries, health, javascript, listening, metrics
 from askrd.doors.http.answer import TEXT_TYPE, Answer, Refused, refusal
 from askrd.doors.http.origins import preflight_headers
 from askrd.doors.http.request import Request
@@ -25,8 +25,9 @@ FIXED: dict[str, Mapping[str, Place]] = {
     "readyz": {"GET": health.readyz},
     "metrics": {"GET": metrics.metrics},
     "asyncapi.json": {"GET": asyncapi.asyncapi},
+    "askr.js": {"GET": javascript.javascript},
 }
-"""Paths of one part. A file that is served, such as `askr.js`, is one line here."""
+"""Paths of one part."""
 
 NAMED: dict[str, Mapping[str, Place]] = {
     "call": {"GET": calls.ask, "POST": calls.call},

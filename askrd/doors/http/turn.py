@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from typing import Protocol
 
+from askrd.core.session import Session
 from askrd.doors.guest import Guest
 from askrd.doors.http.answer import Answer, Pieces, Refused, error_answer, head_of, refusal
 from askrd.doors.http.intake import Head
@@ -33,8 +34,10 @@ class Link(Protocol):
     Attributes:
         transport: takes bytes. room: set while it takes more.
         is_closing: whether this answer is the last one.
+        session: of the connection; its `via` says whether a certificate was shown.
     """
 
+    session: Session
     transport: asyncio.Transport
     room: asyncio.Event
     is_closing: bool
@@ -121,7 +124,8 @@ class Turn:
     async def _run(self) -> None:
         origin_headers: dict[str, str] = {}
         try:
-            check_origin(self._head.headers, self._around.allow_origins)
+            is_proved = self._link.session.via == "https"
+            check_origin(self._head.headers, self._around.allow_origins, is_proved=is_proved)
             origin_headers = cors_headers(self._head.headers)
             request = Request(self._head, self.body, self._around, self._link.guest, self._attend)
             answer = await answer_for(request)

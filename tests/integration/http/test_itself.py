@@ -93,10 +93,10 @@ def test_labels_do_not_grow_with_what_peers_invent(port: int, daemon: DaemonProc
 
 
 def test_services_are_described_as_asyncapi(port: int) -> None:
-    headers = {"x-forwarded-prefix": "/askr", "x-forwarded-proto": "https", "host": "a.example"}
+    headers = {"x-forwarded-prefix": "/askr", "x-forwarded-proto": "https", "host": "a.localhost"}
     document = ask(port, "GET", "/askr/asyncapi.json", headers=headers).json
     assert document["asyncapi"] == "3.0.0"
-    server = {"host": "a.example", "protocol": "https", "pathname": "/askr"}
+    server = {"host": "a.localhost", "protocol": "https", "pathname": "/askr"}
     assert document["servers"]["askrd"] == server
     assert document["channels"]["lab_add"]["address"] == "call/lab.add"
     assert document["operations"]["lab_add"]["description"] == "Adds two numbers."

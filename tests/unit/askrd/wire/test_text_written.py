@@ -197,6 +197,16 @@ def test_a_body_that_is_no_json_is_bytes() -> None:
     assert written(frame) == {"k": "fail", "id": 1, "b": "e29vcHM="}
 
 
+def test_a_payload_of_several_lines_keeps_its_size() -> None:
+    payload = b'{\r\n  "a": 1,\n  "b": "x\\ny"\n}'
+    text = encode_text(Frame(kind=Kind.REPLY, id=1, payload=payload, coding=JSON))
+    assert b"\n" not in text
+    assert b"\r" not in text
+    assert len(text) == len(encode_text(Frame(kind=Kind.REPLY, id=1))) + len(b',"d":') + len(
+        payload
+    )
+
+
 @pytest.mark.parametrize("head", [b"[1]", b"{", b'{"a":1}', b'{"a":"\xff"}'])
 def test_headers_that_are_no_object_of_strings_are_not_shown(head: bytes) -> None:
     frame = Frame(kind=Kind.REPLY, id=1, head=head)

@@ -17,10 +17,18 @@ REFUSED = [
     {"sec-fetch-site": "same-origin", "host": "rebound.example:8800"},
     {"sec-fetch-site": "same-origin", "host": "127.0.0.1.evil.example"},
     {"sec-fetch-site": "same-origin", "host": ""},
+    {"origin": "http://rebound.example:8800", "host": "rebound.example:8800"},
+    {"origin": "http://localhost:5173", "host": "localhost:8800"},
+    {"origin": "http://127.0.0.1:8800", "host": "localhost:8800"},
+    {"host": "rebound.example:8800"},
 ]
 TAKEN = [
     {},
-    {"host": "anything.example"},
+    {"host": "127.0.0.1:8800"},
+    {"host": "container:8800"},
+    {"host": "console.example.org"},
+    {"origin": "http://localhost:8800", "host": "localhost:8800"},
+    {"origin": "http://[::1]:8800", "host": "[::1]:8800"},
     {"origin": "https://console.example.org"},
     {"sec-fetch-site": "none", "host": "anything.example"},
     {"sec-fetch-site": "same-origin", "host": "localhost:8800"},
@@ -40,6 +48,12 @@ def test_a_foreign_page_is_refused(headers: dict[str, str]) -> None:
 @pytest.mark.parametrize("headers", TAKEN, ids=range(len(TAKEN)))
 def test_programs_and_allowed_pages_are_served(headers: dict[str, str]) -> None:
     check_origin(headers, ALLOWED)
+
+
+def test_a_name_that_a_certificate_proved_is_no_stranger() -> None:
+    check_origin({"host": "anything.example"}, ALLOWED, is_proved=True)
+    with pytest.raises(Refused):
+        check_origin({"host": "a.example", "origin": "https://a.example"}, (), is_proved=True)
 
 
 def test_only_pages_are_told_about_origins() -> None:

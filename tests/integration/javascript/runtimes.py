@@ -1,0 +1,41 @@
+"""Where JavaScript runs without a page: Node from version 22 on, and Deno, when they are here."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.integration.agent_process import ROOT
+
+HERE = Path(__file__).parent
+MODULE = ROOT / "askrd" / "browser" / "askr.js"
+NODE_VERSION_MIN = 22
+NAMES = ["node", "deno"]
+
+
+def program_of(name: str) -> list[str]:
+    """Returns the words that begin a program of `node` or `deno`; skips the test without it.
+
+    `ASKR_NODE` and `ASKR_DENO` name one that is not on the path.
+    """
+    found = os.environ.get(f"ASKR_{name.upper()}") or shutil.which(name)
+    if found is None:
+        pytest.skip(f"NOT TESTED: no {name} here; install it, or name one in ASKR_{name.upper()}")
+    if name == "deno":
+        return [found, "run", "-A", "--quiet"]
+    said = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
+    version = re.match(r"v(\d+)\.", said)
+    if version is None or int(version[1]) < NODE_VERSION_MIN:
+        pytest.skip(
+            f"NOT TESTED: {found} is {said.strip()}, and the client needs {NODE_VERSION_MIN} or "
+            "later; name one in ASKR_NODE"
+        )
+    return [found]
+
+
+def module_for(name: str, port: int) -> str:
+    """Returns what to import: Deno takes the module from the daemon, Node knows files only."""
+    return f"http://127.0.0.1:{port}/askr.js" if name == "deno" else str(MODULE)
