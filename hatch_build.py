@@ -21,20 +21,29 @@ if TYPE_CHECKING:
     from setuptools import Extension
 
 MODULES = (
+    "askrd.core.changes",
+    "askrd.core.commits",
+    "askrd.core.entries",
+    "askrd.core.gate",
     "askrd.core.routes",
+    "askrd.core.rules",
     "askrd.core.services",
     "askrd.core.outbox",
     "askrd.core.router",
     "askrd.core.session",
+    "askrd.core.state",
     "askrd.core.statistics",
     "askrd.core.subscriptions",
     "askrd.core.switchboard",
+    "askrd.core.watchers",
     "askrd.core.wheel",
     "askrd.core.workspace",
+    "askrd.core.writes",
     "askrd.doors.door",
     "askrd.doors.messages",
     "askrd.doors.websocket",
     "askrd.relay",
+    "askrd.wire.codec",
 )
 """What is compiled: each with the C types in the `.pxd` of its name, where there is one."""
 TOOLS = ["cython>=3.1,<4", "setuptools>=77"]

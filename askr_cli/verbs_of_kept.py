@@ -12,6 +12,7 @@ STATE_VERBS = (
         (
             ("askr state get config/theme", "its value"),
             ("askr state get config/theme --json", "with its revision"),
+            ("askr state get logo --raw | file -", "bytes as they are"),
         ),
     ),
     Verb(

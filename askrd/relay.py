@@ -259,8 +259,13 @@ class Relay:
         door = self._doors.get(session)
         if effect.close_code not in QUIET_CODES and not (door is not None and door.tells_log):
             event = "connection refused" if session.workspace is None else "connection closed"
-            why = {"code": effect.close_code, "reason": effect.reason}
-            _log.warning(event, address=session.address, peer=session.peer_id, **why)
+            _log.warning(
+                event,
+                address=session.address,
+                peer=session.peer_id,
+                code=effect.close_code,
+                reason=effect.reason,
+            )
         if door is None:
             self.router.leave(session, effect.reason, clock.monotonic_us())
             return

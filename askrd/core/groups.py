@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from askrd.core.choice import POLICIES, ROUND_ROBIN, Policy
 from askrd.core.event import Event
+from askrd.core.services import next_chance
 from askrd.core.session import Session
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
@@ -91,13 +92,9 @@ class Group:
         self._choose: Policy = POLICIES[policy]
 
     def draw(self) -> int:
-        """Returns the next number, 0 to 2^32-1, of a sequence that looks random (xorshift64)."""
-        x = self._chance
-        x ^= x << 13 & 0xFFFFFFFFFFFFFFFF
-        x ^= x >> 7
-        x ^= x << 17 & 0xFFFFFFFFFFFFFFFF
-        self._chance = x
-        return x >> 32
+        """Returns the next number, 0 to 2^32-1, of a sequence that looks random."""
+        self._chance = next_chance(self._chance)
+        return self._chance >> 32
 
     def hear(self, board: Switchboard, event: Event) -> int:
         """Gives an event to one member."""

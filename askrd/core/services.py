@@ -147,6 +147,13 @@ class Hoping:
     error: AskrError
 
 
+def next_chance(x: int) -> int:
+    """Returns the number behind ``x`` in a sequence that looks random: xorshift64."""
+    x ^= x << 13 & 0xFFFFFFFFFFFFFFFF
+    x ^= x >> 7
+    return x ^ (x << 17 & 0xFFFFFFFFFFFFFFFF)
+
+
 class Service:
     """A name under which commands are offered, its instances in the order they joined.
 
@@ -187,13 +194,9 @@ class Service:
         self.cursor, self._chance = at
 
     def draw(self) -> int:
-        """Returns the next number, 0 to 2^32-1, of a sequence that looks random (xorshift64)."""
-        x = self._chance
-        x ^= x << 13 & 0xFFFFFFFFFFFFFFFF
-        x ^= x >> 7
-        x ^= x << 17 & 0xFFFFFFFFFFFFFFFF
-        self._chance = x
-        return x >> 32
+        """Returns the next number, 0 to 2^32-1, of a sequence that looks random."""
+        self._chance = next_chance(self._chance)
+        return self._chance >> 32
 
     def park(self, parked: Parked) -> None:
         """Has a command wait behind those of its name."""

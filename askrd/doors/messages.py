@@ -13,12 +13,14 @@ except ImportError:  # the library's own fallback where it was built without C
     from websockets.utils import apply_mask
 
 __all__ = [
-    "FIN_BINARY", "FIN_TEXT", "LARGE_HEAD_BYTES", "MASKED", "apply_mask", "binary", "head",
+    "FIN_BINARY", "FIN_TEXT", "LARGE_HEAD_BYTES", "MASKED", "REASON_BYTES_MAX", "apply_mask", "binary", "head",
     "take_plain",
 ]  # fmt: skip
 
 FIN_TEXT, FIN_BINARY = 0x81, 0x82
 MASKED = 0x80
+REASON_BYTES_MAX = 123
+"""Words that a close frame has room for."""
 LARGE_HEAD_BYTES = 14
 """Head of a masked message of 64 KiB and more."""
 _VIEWED_BYTES = 32 * 1024

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from typing import cast
 
-from websockets.frames import Close, Frame as Message, Opcode
+from websockets.frames import Frame as Message, Opcode
 from websockets.http11 import Request
 from websockets.protocol import OPEN, SEND_EOF
 from websockets.server import ServerProtocol
@@ -25,6 +25,7 @@ from askrd.doors.messages import (
     FIN_TEXT,
     LARGE_HEAD_BYTES,
     MASKED,
+    REASON_BYTES_MAX,
     apply_mask,
     head,
     take_plain,
@@ -42,8 +43,6 @@ COMPRESSED = {f"{SUBPROTOCOL_BINARY}.{kind}": kind for kind in compression.kinds
 """Subprotocols of binary frames in compressed blocks."""
 PIECES_MAX = 1_024
 """Pieces of one text message that are kept apart; crumbs take far more memory than they hold."""
-REASON_BYTES_MAX = 123
-"""What a close frame has room for."""
 _OPCODES = frozenset(map(int, Opcode))
 _silent = logging.getLogger("askrd.doors.websocket.library")
 _silent.disabled = True
@@ -278,8 +277,8 @@ class WebSocketDoor(Door):
             self._send_library()
         else:  # The peer said goodbye: what its last frames caused is written first.
             self._is_deaf = True
-            if self._library.parser_exc is not None:
-                sent = self._library.close_sent or Close(1006, "")
+            sent = self._library.close_sent
+            if self._library.parser_exc is not None and sent is not None:
                 self._tell_log(sent.code, sent.reason)
             asyncio.get_running_loop().call_soon(self._send_library)
 

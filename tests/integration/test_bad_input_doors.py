@@ -31,7 +31,7 @@ OPENINGS = {
     "websocket": upgrade("askr.1") + frame(2, HELLO),
     "websocket text": upgrade("askr.1.json") + frame(1, b'{"k":"hello","v":1}'),
     "http get": b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
-    "http post": b'POST /emit/X HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}',
+    "http post": b"POST /emit/X HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}",
 }
 ANSWERS = {
     "binary": b'"epoch"',
@@ -62,7 +62,7 @@ class Calm:
     def __init__(self, daemon: DaemonProcess) -> None:
         self.listener = TextPeer(daemon.unix_url, name="calm")
         self.caller = TextPeer(daemon.url, name="caller")
-        self.listener.say(k="sub", id=1, pattern="CALM.tick")
+        self.listener.say(k="sub", id=2, pattern="CALM.tick")
         self.listener.until("subbed")
         self.listener.provide("calm", "echo")
         self.ticks = 0
@@ -100,7 +100,7 @@ def drip(plug: socket.socket, data: bytes) -> None:
 
 def until_closed(plugs: list[socket.socket]) -> list[bytes]:
     """Returns what each was told until the daemon closed it, all of them at once."""
-    told = {plug: b"" for plug in plugs}
+    told = dict.fromkeys(plugs, b"")
     is_open = set(plugs)
     end = time.monotonic() + WITHIN_S
     while is_open:
@@ -117,10 +117,14 @@ def until_closed(plugs: list[socket.socket]) -> list[bytes]:
 
 
 def logged_of(daemon: DaemonProcess, plug: socket.socket) -> list[str]:
-    """Returns the lines of the log that tell of a connection."""
+    """Returns the lines of the log that tell of a connection, once there is one."""
     name = f"127.0.0.1:{plug.getsockname()[1]}"
-    lines = daemon.log.read_text().splitlines()
-    return [line for line in lines if f'="{name}" ' in line or f"={name} " in line]
+    end = time.monotonic() + WITHIN_S
+    while True:
+        lines = daemon.log.read_text().splitlines()
+        found = [line for line in lines if f"={name} " in line]
+        if found or time.monotonic() > end:
+            return found
 
 
 def memory_kib(daemon: DaemonProcess) -> int:
@@ -131,9 +135,7 @@ def memory_kib(daemon: DaemonProcess) -> int:
 
 
 @pytest.mark.parametrize("tongue", OPENINGS)
-def test_every_tongue_may_come_byte_by_byte(
-    daemon: DaemonProcess, calm: Calm, tongue: str
-) -> None:
+def test_every_tongue_may_come_byte_by_byte(daemon: DaemonProcess, calm: Calm, tongue: str) -> None:
     with connect(daemon.url) as plug:
         drip(plug, OPENINGS[tongue])
         told = b""
@@ -179,3 +181,103 @@ def test_who_stops_halfway_is_let_go_in_time_and_logged(
     for plug, tongue, words in zip(plugs, OPENINGS, told, strict=True):
         assert any("reason=" in line for line in logged_of(daemon, plug)), (tongue, words)
         plug.close()
+
+
+def test_a_tls_hello_where_there_is_no_certificate_reads_why_and_is_logged(
+    daemon: DaemonProcess, calm: Calm
+) -> None:
+    with connect(daemon.url) as plug:
+        plug.sendall(TLS)
+        (told,) = until_closed([plug])
+        assert json.loads(told)["code"] == "bad_request"
+        assert b"has no certificate" in told
+        assert any("no certificate" in line for line in logged_of(daemon, plug))
+    with connect(daemon.url) as plain, pytest.raises((ssl.SSLError, OSError)):
+        ssl.create_default_context().wrap_socket(plain, server_hostname="localhost")
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaemonProcess]:
+    ours = authority(tmp_path_factory.mktemp("ca"))
+    listens = ("--listen", "ws://127.0.0.1:0", "--listen", "askrs://127.0.0.1:0")
+    config = "[limits]\nhandshake_timeout_ms = 1500\n"
+    with DaemonProcess(*listens, environ=ours.issue(), config=config) as running:
+        yield running
+        assert "Traceback" not in running.log.read_text()
+
+
+@pytest.mark.parametrize("tongue", OPENINGS)
+def test_plain_words_where_only_tls_is_spoken_read_why_and_are_logged(
+    secured: DaemonProcess, tongue: str
+) -> None:
+    with connect(secured.listen[1].replace("askrs:", "ws:")) as plug:
+        drip(plug, OPENINGS[tongue][:40])
+        (told,) = until_closed([plug])
+        assert b"only TLS is spoken here" in told
+        assert any("it is not TLS" in line for line in logged_of(secured, plug))
+
+
+@pytest.mark.parametrize("tongue", OPENINGS)
+def test_tls_begun_and_gone_on_as_something_else_is_refused_and_logged(
+    secured: DaemonProcess, tongue: str
+) -> None:
+    with connect(secured.url) as plug:
+        plug.sendall(TLS[:5] + OPENINGS[tongue])
+        until_closed([plug])
+        assert any("TLS" in line for line in logged_of(secured, plug))
+
+
+def test_five_hundred_silent_sockets_keep_no_honest_client_out(
+    daemon: DaemonProcess, secured: DaemonProcess
+) -> None:
+    for running, begun in ((daemon, b""), (daemon, b"{"), (secured, b""), (secured, TLS[:20])):
+        before = memory_kib(running)
+        silent = [connect(running.url) for _ in range(500)]
+        for plug in silent:
+            plug.sendall(begun)
+        with TextPeer(running.url, name="honest") as honest:
+            honest.call(1, "$askr.ping")
+            honest.until("reply", id=1)
+        assert memory_kib(running) - before < 500 * 64
+        until_closed(silent)
+        for plug in silent:
+            plug.close()
+
+
+def test_refusals_by_the_hundred_leave_nothing_behind(daemon: DaemonProcess, calm: Calm) -> None:
+    def round_() -> int:
+        for _ in range(8):
+            plugs = [connect(daemon.url) for _ in SWAPS]
+            for plug, (_, second) in zip(plugs, SWAPS, strict=True):
+                plug.sendall(b"?" + WORDS[second])
+            until_closed(plugs)
+            for plug in plugs:
+                plug.close()
+        return memory_kib(daemon)
+
+    round_()
+    first = round_()  # What is refused is remembered until its handshake would have been late.
+    assert round_() - first < 4 * 1024
+
+
+def test_garbage_in_datagrams_costs_nothing_and_fills_no_log() -> None:
+    listens = ("--listen", "ws://127.0.0.1:0", "--listen", "udp://127.0.0.1:0")
+    chance = random.Random(8)
+    with DaemonProcess(*listens) as daemon, Client(daemon.listen[0]) as client:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            udp.connect(("127.0.0.1", int(daemon.listen[1].rpartition(":")[2])))
+            bits = [*WORDS.values(), *(word[: len(word) // 2] for word in WORDS.values())]
+            before = 0
+            for number in range(4_000):
+                size = chance.choice([0, 1, 23, 24, 200, 9_000])
+                udp.send(chance.choice([*bits, chance.randbytes(size)]))
+                if number % 20 == 0:  # So many fit into the kernel's buffer.
+                    client.send("$askr.ping")
+                if number == 500:
+                    before = memory_kib(daemon)
+        totals = client.send("$askr.stats")["totals"]
+        assert totals["datagrams_dropped"] == totals["datagrams"] > 3_000
+        assert memory_kib(daemon) - before < 1024
+        lines = daemon.log.read_text().splitlines()
+        assert len([line for line in lines if "datagram dropped" in line]) < 10
+        assert not [line for line in lines if "failed" in line]

@@ -68,9 +68,11 @@ def test_the_worlds_together_see_everything_happen(worlds: list[World]) -> None:
         "handler_error", "mode none", "mode ack", "mode value", "mode stream", "row", "summary", "item",
         "uploaded", "upload whole", "kept", "looked back", "resumed", "not resumed",
         "answer", "collected", "kept event", "gap of what was", "gone",
+        "ACK", "NAK", "log read to its end",
     }  # fmt: skip
     assert sum(world.router.board.totals.dropped for world in worlds) > 0
     assert sum(len(world.book.grouped) for world in worlds) > 200
+    assert outcomes["dead letter"] > 0
 
 
 def test_the_worlds_together_see_every_rule_of_commands(worlds: list[World]) -> None:
