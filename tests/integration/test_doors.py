@@ -137,8 +137,8 @@ def test_a_websocket_message_out_of_bounds_closes_with_the_documented_code(
         async with connect_websocket(daemon.url) as web:
             await web.send('{"k":"hello","v":1}')
             await web.recv()
-            await web.send(send, text=True)
             try:
+                await web.send(send, text=True)
                 while True:
                     await web.recv()
             except ConnectionClosed as exc:
