@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from askrd.core import records
 from askrd.core.effects import Attachment, Dial, HangUp
 from askrd.core.session import Session
 from askrd.core.switchboard import Switchboard
+from askrd.core.workspace import Workspace
 from askrd.wire.addresses import parse_node_askr
 from askrd.wire.bodies import Body, Json, dump, load
-from askrd.wire.errors import Conflict, Draining, LimitExceeded, NotFound
+from askrd.wire.errors import AskrError, BadRequest, Conflict, Draining, LimitExceeded, NotFound
 from askrd.wire.limits import ATTACHMENTS_MAX, COMMANDS_PER_SERVICE_MAX
 from askrd.wire.names import check_command, check_subject, check_word, nearest, shown
 
 VIA = "node-askr"
 """The door's word of a connection that the daemon dialled."""
+SHELF = "attachments"
+"""Where a store keeps them: the service's name -> what was asked for."""
 
 
 class Attach(Body, forbid_unknown_fields=True):
-    """Argument of `$askr.attach`.
+    """Argument of `$askr.attach`, and what a store keeps of it.
 
     Attributes:
         url: `node-askr://HOST:PORT`.
@@ -39,44 +43,46 @@ class Detach(Body, forbid_unknown_fields=True):
 
 def attach(board: Switchboard, session: Session, argument: Json) -> Json:
     """Has the daemon dial a node-askr service and offer it under a name; again and again."""
-    workspace = session.in_open_workspace.name
-    wanted = _read(workspace, load(Attach, dump(argument), "attach"))
-    place = workspace, wanted.service
+    workspace = session.in_open_workspace
+    wanted = _read(workspace.name, load(Attach, dump(argument), "attach"))
+    place = workspace.name, wanted.service
     known = board.attachments.get(place)
     if board.is_draining:
         raise Draining("the daemon is shutting down and dials nobody any more")
-    if known == wanted:
+    if known == wanted and board.gate.is_settled:
         return _row(board, wanted)
-    if known is not None:
+    board.gate.check_room()
+    if known is None:
+        _check_room(board)
+        board.attachments[place] = wanted
+        board.effects.append(Dial(wanted))
+        board.note("attached", service=wanted.service, address=wanted.address, by=session.peer_id)
+    elif known != wanted:
         raise Conflict(
             f"{shown(wanted.service)} is attached to {known.address} already, or with other "
             f"commands or events. Nothing was changed; first: askr detach {wanted.service}",
             details={"url": _url(known)},
         )
-    if len(board.attachments) >= ATTACHMENTS_MAX:
-        raise LimitExceeded(
-            f"{ATTACHMENTS_MAX} services are attached already; detach one first",
-            details={"limit": "attachments_max"},
-        )
-    board.attachments[place] = wanted
-    board.effects.append(Dial(wanted))
-    board.note("attached", service=wanted.service, address=wanted.address, by=session.peer_id)
+    records.keep(board, workspace, SHELF, wanted.service, dump(_told(wanted)))
     return _row(board, wanted)
 
 
 def detach(board: Switchboard, session: Session, argument: Json) -> Json:
     """Closes the connection to a service that was attached, and dials it no more."""
     name = load(Detach, dump(argument), "detach").service
-    workspace = session.in_open_workspace.name
-    known = board.attachments.pop((workspace, name), None)
+    workspace = session.in_open_workspace
+    known = board.attachments.get((workspace.name, name))
     if known is None:
         close = nearest(
-            name, (service for space, service in board.attachments if space == workspace)
+            name, (service for space, service in board.attachments if space == workspace.name)
         )
         hint = f" Did you mean: {', '.join(close)}?" if close else ""
         raise NotFound(f"{shown(name)} is not attached.{hint}", details={"nearest": close})
+    board.gate.check_room()
+    del board.attachments[workspace.name, name]
     board.effects.append(HangUp(known))
     board.note("detached", service=name, address=known.address, by=session.peer_id)
+    records.keep(board, workspace, SHELF, name, None)
     return _row(board, known) | {"connected": False}
 
 
@@ -85,6 +91,29 @@ def attached(board: Switchboard, session: Session, _argument: Json) -> Json:
     workspace = session.in_open_workspace.name
     every = board.attachments.values()
     return [_row(board, one) for one in every if one.workspace == workspace]
+
+
+def restore(board: Switchboard, workspace: Workspace, key: str, value: bytes) -> None:
+    """Takes in a service that was kept, and has it dialled; one that cannot be read is noted."""
+    try:
+        kept = _read(workspace.name, load(Attach, value, "what was attached"))
+        if kept.service != key:
+            raise BadRequest(f"it names {shown(kept.service)}")
+    except AskrError as error:
+        board.note(
+            "a kept row cannot be read; it is left alone", shelf=SHELF, key=key, why=error.message
+        )
+        return
+    board.attachments[workspace.name, key] = kept
+    board.effects.append(Dial(kept))
+
+
+def _check_room(board: Switchboard) -> None:
+    if len(board.attachments) >= ATTACHMENTS_MAX:
+        raise LimitExceeded(
+            f"{ATTACHMENTS_MAX} services are attached already; detach one first",
+            details={"limit": "attachments_max"},
+        )
 
 
 def _read(workspace: str, told: Attach) -> Attachment:
@@ -102,6 +131,15 @@ def _read(workspace: str, told: Attach) -> Attachment:
         port=port,
         commands=tuple(dict.fromkeys(map(check_command, told.commands))),
         events=tuple(dict.fromkeys(map(check_subject, told.events))),
+    )
+
+
+def _told(attachment: Attachment) -> Attach:
+    return Attach(
+        url=_url(attachment),
+        service=attachment.service,
+        commands=attachment.commands,
+        events=attachment.events,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from askrd.core import commits, emitting, job_queues, job_rows, log_commands, retained
+from askrd.core import attachments, commits, emitting, job_queues, job_rows, log_commands, retained
 from askrd.core.state import Entry
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
@@ -17,6 +17,7 @@ SHELVES: dict[str, Taker] = {
     **log_commands.SHELVES,
     job_rows.SHELF: job_queues.restore_job,
     job_queues.SHELF: job_queues.restore_queue,
+    attachments.SHELF: attachments.restore,
 }
 """Who takes the rows of each shelf. Of a name such as ``log/orders`` what is before the ``/`` counts,
 and the key its taker gets begins with the rest: ``orders/0000000000000001``."""

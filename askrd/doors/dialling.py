@@ -30,32 +30,48 @@ Enter = Callable[[Session, Door], None]
 
 
 class Dialler:
-    """Keeps a connection to every attached service.
-
-    Attributes:
-        own: where the daemon itself listens; it does not speak to itself.
-    """
+    """Keeps a connection to every attached service, once it has begun."""
 
     def __init__(self, relay: Relay, connect: Connect, enter: Enter) -> None:
         """Dials nobody yet; ``connect`` makes sessions, ``enter`` learns their doors."""
         self._relay = relay
         self._connect = connect
         self._enter = enter
-        self.own: list[ListenAddress] = []
-        self._keepers: dict[Attachment, asyncio.Task[None]] = {}
+        self._own: list[ListenAddress] = []
+        self._early: list[Dial | HangUp] | None = []
+        self._keepers: dict[Attachment, tuple[_Keeper, asyncio.Task[None]]] = {}
+
+    def begin(self, own: list[ListenAddress]) -> None:
+        """Dials whoever is to be dialled from now on.
+
+        Args:
+            own: where the daemon itself listens; it does not speak to itself.
+        """
+        self._own = own
+        early, self._early = self._early or [], None
+        for wish in early:
+            self.take(wish)
 
     def take(self, wish: Dial | HangUp) -> None:
-        """Dials a service from now on, or no more."""
+        """Dials a service from now on, or no more; before `begin` it is remembered for then."""
         attachment = wish.attachment
-        if isinstance(wish, Dial):
-            keeper = _Keeper(self._relay, self._connect, self._enter, attachment, self.own)
-            self._keepers[attachment] = asyncio.get_running_loop().create_task(keeper.keep())
-        elif (task := self._keepers.pop(attachment, None)) is not None:
-            task.cancel()
+        if self._early is not None:
+            self._early.append(wish)
+        elif isinstance(wish, Dial):
+            keeper = _Keeper(self._relay, self._connect, self._enter, attachment, self._own)
+            task = asyncio.get_running_loop().create_task(keeper.keep())
+            self._keepers[attachment] = keeper, task
+        elif attachment in self._keepers:
+            self._keepers.pop(attachment)[1].cancel()
+
+    def rest(self) -> None:
+        """Leaves the connections that are there, and dials nobody again."""
+        for keeper, _ in self._keepers.values():
+            keeper.is_resting = True
 
     async def close(self) -> None:
         """Hangs up everywhere and dials nobody any more."""
-        tasks = list(self._keepers.values())
+        tasks = [task for _, task in self._keepers.values()]
         self._keepers.clear()
         for task in tasks:
             task.cancel()
@@ -63,7 +79,11 @@ class Dialler:
 
 
 class _Keeper:
-    """Keeps one service connected."""
+    """Keeps one service connected.
+
+    Attributes:
+        is_resting: whether it dials no more once the connection is gone.
+    """
 
     def __init__(
         self,
@@ -82,13 +102,14 @@ class _Keeper:
         self._instance = ""
         self._link: NodeAskrLink | None = None
         self._is_away = False
+        self.is_resting = False
 
     async def keep(self) -> None:
-        """Connects, waits for the end of the connection, and connects again; until cancelled."""
+        """Connects, waits for the end of the connection, and connects again; until it rests or is cancelled."""
         loop = asyncio.get_running_loop()
         ceiling_s = DELAY_MIN_S
         try:
-            while True:
+            while not self.is_resting:
                 began_s = loop.time()
                 await self._dial()
                 if self._link is not None:

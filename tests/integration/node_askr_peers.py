@@ -108,11 +108,13 @@ class NodeAskrService:
             exception's text its error.
         chunks: every chunk it read.
         port: where it listens.
+        accepted: how many connections it has had.
     """
 
     def __init__(self, commands: dict[str, Handler], port: int = 0) -> None:
         self.commands = commands
         self.chunks: list[bytes] = []
+        self.accepted = 0
         self._changed = threading.Condition()
         self._listeners: dict[str, list[socket.socket]] = {}
         self._open: list[socket.socket] = []
@@ -155,6 +157,7 @@ class NodeAskrService:
                 return
             with self._changed:
                 self._open.append(plug)
+                self.accepted += 1
                 self._changed.notify_all()
             thread = threading.Thread(target=self._serve, args=(plug,))
             self._threads.append(thread)

@@ -218,3 +218,57 @@ def test_the_daemon_stops_while_services_are_attached(
         assert daemon.stop() == 0
         assert time.monotonic() - began < 15
         assert "Traceback" not in daemon.log.read_text()
+
+
+@pytest.mark.parametrize("way", ["killed", "stopped"])
+def test_a_daemon_that_was_gone_dials_again_by_itself(
+    node: NodeAskrService, tmp_path: Path, way: str
+) -> None:
+    with DaemonProcess("--data", str(tmp_path / "data")) as daemon:
+        askr = Askr(tmp_path, daemon.unix_url)
+        lists = ("--commands", "fetch,stop", "--events", "FETCHED_TIME")
+        before = askr("attach", node.url, "--as", "agent", *lists, "--json").json
+        askr("attach", "node-askr://127.0.0.1:1", "--as", "gone")
+        assert askr("detach", "gone").code == 0
+        assert before["connected"]
+        if way == "killed":
+            daemon.kill()
+        else:
+            assert daemon.stop() == 0
+        daemon.start()
+        assert eventually(askr, connected=True)
+        (row,) = askr("attach", "--json").json
+        assert row | {"ok": True} == before
+        assert askr("send", "fetch", "depth:=2").json == {"got": {"depth": 2}}
+        node.wait_for_listener("FETCHED_TIME")
+        assert node.accepted == 2, "one connection of each life"
+        assert askr("detach", "agent").code == 0
+        daemon.kill()
+        daemon.start()
+        assert askr("attach", "--json").json == []
+        assert "Traceback" not in daemon.log.read_text()
+
+
+def test_without_a_data_directory_it_is_gone_with_the_daemon(
+    node: NodeAskrService, tmp_path: Path
+) -> None:
+    with DaemonProcess() as daemon:
+        askr = Askr(tmp_path, daemon.unix_url)
+        askr("attach", node.url, "--as", "agent")
+        daemon.stop()
+        daemon.start()
+        assert askr("attach", "--json").json == []
+
+
+def test_a_daemon_that_is_back_at_another_port_still_does_not_dial_itself(tmp_path: Path) -> None:
+    with NodeAskrService(COMMANDS) as node:
+        url, port = node.url, node.port
+    data = str(tmp_path / "data")
+    with DaemonProcess("--data", data) as daemon:
+        askr = Askr(tmp_path, daemon.unix_url)
+        askr("attach", url, "--as", "loop")
+        daemon.kill()
+    with DaemonProcess("--data", data, "--listen", f"ws://127.0.0.1:{port}") as daemon:
+        until = time.monotonic() + 20
+        while "attached to itself" not in daemon.log.read_text():
+            assert time.monotonic() < until

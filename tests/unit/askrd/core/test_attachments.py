@@ -4,10 +4,13 @@ from typing import Any
 
 import pytest
 
-from askrd.core.effects import Attachment, Dial, HangUp
+from askrd.core.attachments import SHELF
+from askrd.core.effects import Attachment, Dial, HangUp, Note
+from askrd.wire.bodies import dump
 from askrd.wire.frames import Frame, Kind
 from askrd.wire.limits import ATTACHMENTS_MAX, COMMANDS_PER_SERVICE_MAX
-from tests.unit.askrd.core.desk import Desk, Mate, json
+from tests.unit.askrd.core.desk import SECOND, Desk, Mate, body, json
+from tests.unit.askrd.core.logbook import Rows, Store, restarted
 
 URL = "node-askr://127.0.0.1:8801"
 AGENT = Attachment(workspace="askr", service="agent", host="127.0.0.1", port=8801)
@@ -108,6 +111,126 @@ def test_a_daemon_that_goes_away_dials_nobody() -> None:
     desk.router.drain(1_000, desk.now_us)
     assert attach(me)["code"] == "draining"
     assert wishes(desk) == []
+
+
+# ── what is kept ──────────────────────────────────────────────────────────────────────────────
+
+PLACE = SHELF, "agent"
+
+
+def notes(desk: Desk) -> list[str]:
+    return [effect.event for effect in desk.effects if isinstance(effect, Note)]
+
+
+def test_what_is_attached_is_kept_and_dialled_again_once() -> None:
+    desk = Desk()
+    lists = {"commands": ["fetch", "stop"], "events": ["FETCHED"]}
+    row = attach(desk.join(), **lists)
+    again = restarted(Store(desk).rows)
+    assert wishes(again) == wishes(desk)
+    me = again.join()
+    assert me.ask("$askr.attached") == [row]
+    assert attach(me, **lists) == row
+    assert attach(me)["code"] == "conflict"
+    assert len(wishes(again)) == 1
+    assert Store(again).rows == {}, "it is kept already"
+
+
+def test_what_is_attached_comes_back_in_its_own_workspace() -> None:
+    desk = Desk()
+    lab, here = desk.join(workspace="lab"), desk.join()
+    attach(lab)
+    rows = Store(desk).rows
+    assert [record.workspace for record in Store(desk).records] == ["lab"]
+    again = Desk()
+    kept = [(*place, value) for place, value in rows.items()]
+    again.router.restore("lab", [], 0, again.now_us, kept)
+    again.settle()
+    assert [wish.attachment.workspace for wish in wishes(again)] == ["lab"]
+    assert here.ask("$askr.attached") == again.join().ask("$askr.attached") == []
+    again.after(120 * SECOND)
+    assert "lab" not in again.router.board.workspaces, "nobody is there"
+    back = again.join(workspace="lab")
+    assert back.ask("$askr.detach", {"service": "agent"})["connected"] is False
+    assert [(record.workspace, record.value) for record in Store(again).records] == [("lab", None)]
+
+
+def test_what_is_detached_does_not_come_back() -> None:
+    desk = Desk()
+    me = desk.join()
+    attach(me)
+    assert list(Store(desk).rows) == [PLACE]
+    me.ask("$askr.detach", {"service": "agent"})
+    assert Store(desk).rows == {}
+    again = restarted(Store(desk, Store(desk).rows).rows)
+    assert (again.join().ask("$askr.attached"), wishes(again)) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["attach", "detach"])
+def test_the_answer_waits_for_the_store(name: str) -> None:
+    desk = Desk(is_stored=False)
+    me = desk.join()
+    wanted = {"url": URL, "service": "agent"}
+    me.say(json(Kind.CALL, wanted, id=7, name=b"$askr.attach"))
+    if name == "detach":
+        desk.commit(desk.router.board.gate.ticket)
+        me.heard()
+        me.say(json(Kind.CALL, {"service": "agent"}, id=7, name=b"$askr.detach"))
+    assert me.heard() == []
+    desk.commit(desk.router.board.gate.ticket)
+    assert [(frame.kind, frame.id) for frame in me.heard()] == [(Kind.REPLY, 7)]
+
+
+def test_a_store_that_cannot_write_is_told_and_asking_again_asks_it_again() -> None:
+    desk = Desk(is_stored=False)
+    me, store = desk.join(), Store(desk)
+    for id_ in (1, 2):
+        me.say(json(Kind.CALL, {"url": URL, "service": "agent"}, id=id_, name=b"$askr.attach"))
+        assert me.heard() == [], "the second one is not told that all is well either"
+        store.refuse()
+        (told,) = me.heard()
+        assert (told.id, body(told)["code"]) == (id_, "storage_unavailable")
+        assert "holds while the daemon runs" in body(told)["message"]
+    assert wishes(desk) == [Dial(AGENT)]
+    desk.is_stored = True
+    assert attach(me)["service"] == "agent"
+    assert list(store.rows) == [PLACE]
+
+
+def test_a_detach_that_the_store_refused_is_written_later() -> None:
+    desk = Desk()
+    me, store = desk.join(is_held=False), Store(desk)
+    attach(me)
+    desk.is_stored = False
+    me.say(json(Kind.CALL, {"service": "agent"}, id=1, name=b"$askr.detach"))
+    store.refuse()
+    assert me.fails() == {1: "storage_unavailable"}
+    assert wishes(desk) == [Dial(AGENT), HangUp(AGENT)]
+    assert list(store.rows) == [PLACE]
+    desk.is_stored = True
+    desk.after(120 * SECOND)
+    assert store.rows == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("agent", b"{"),
+        ("agent", b"\xff"),
+        ("agent", dump({"url": "http://h", "service": "agent"})),
+        ("agent", dump({"url": URL, "service": "other"})),
+        ("agent", dump({"url": URL, "service": "agent", "of_a_later_version": 1})),
+        ("two words", dump({"url": URL, "service": "two words"})),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_noted_and_left_alone(key: str, value: bytes) -> None:
+    rows: Rows = {(SHELF, key): value, (SHELF, "good"): dump({"url": URL, "service": "good"})}
+    desk = restarted(rows)
+    assert notes(desk) == ["a kept row cannot be read; it is left alone"]
+    assert [wish.attachment.service for wish in wishes(desk)] == ["good"]
+    assert Store(desk, rows).rows == rows
+    me = desk.join()
+    assert attach(me)["service"] == "agent", "its place can be taken"
 
 
 # ── peers that cannot list what they offer ────────────────────────────────────────────────────

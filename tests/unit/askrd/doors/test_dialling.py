@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from askrd.core.effects import Attachment, Dial, HangUp
 from askrd.core.session import Session
 from askrd.doors.dialling import Dialler
 from askrd.doors.door import Door
+from askrd.wire.addresses import ListenAddress
 from tests.unit.askrd.doors.hearsay import Hearing, open_session
 from tests.unit.askrd.doors.test_node_askr import until
 
@@ -18,8 +20,13 @@ class Exchange:
         self.relay = Hearing()
         self.writers: list[asyncio.StreamWriter] = []
         self.entered: list[Door] = []
-        self.dialler = Dialler(self.relay, self._connect, self._enter)
+        self.dialler = self.hire()
+        self.dialler.begin([])
         self._server: asyncio.Server | None = None
+
+    def hire(self) -> Dialler:
+        """Returns a dialler that has not begun."""
+        return Dialler(self.relay, self._connect, self._enter)
 
     def _connect(self, via: str, address: str) -> Session:
         return open_session()
@@ -104,5 +111,42 @@ def test_closing_lets_everybody_go() -> None:
         await exchange.dialler.close()
         transport = exchange.entered[0].transport
         await until(transport.is_closing)
+
+    played(play)
+
+
+def test_nobody_is_dialled_before_it_begins_and_then_each_once() -> None:
+    async def play(exchange: Exchange) -> None:
+        port = await exchange.listen()
+        here = ListenAddress("tcp", host="127.0.0.1", port=port)
+        early = exchange.hire()
+        gone = replace(agent(port), service="gone")
+        for wish in (Dial(agent(port)), Dial(gone), HangUp(gone)):
+            early.take(wish)
+        exchange.dialler.take(Dial(agent(port)))
+        await until(lambda: len(exchange.writers) == 1)
+        early.begin([])
+        await until(lambda: len(exchange.writers) == 2)
+        await early.close()
+        own = exchange.hire()
+        own.take(Dial(agent(port)))
+        own.begin([here])
+        await until(lambda: len(exchange.writers) == 3)
+        await own.close()
+        assert len(exchange.entered) == 2, "it does not speak to itself"
+
+    played(play)
+
+
+def test_one_that_rests_keeps_its_connection_and_dials_nobody_again() -> None:
+    async def play(exchange: Exchange) -> None:
+        exchange.dialler.take(Dial(agent(await exchange.listen())))
+        await until(lambda: len(exchange.writers) == 1)
+        (keeper,) = (one for one in asyncio.all_tasks() if "_Keeper" in repr(one.get_coro()))
+        exchange.dialler.rest()
+        assert not exchange.entered[0].transport.is_closing()
+        exchange.writers[0].close()
+        await until(keeper.done)
+        assert (len(exchange.writers), exchange.relay.told) == (1, ["connection closed"])
 
     played(play)
