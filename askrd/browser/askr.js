@@ -614,7 +614,8 @@ export class Askr {
    * as there were while the connection was gone.
    *
    * @param {string} pattern `FETCHED_*`, `orders.*.paid`, `log.**`.
-   * @param {(event: {event: string, payload: *, from: object, seq: number, ts: number, kept: boolean}) => void} callback
+   * @param {(event: {event: string, payload: *, from: object, seq: number, ts: number, kept: boolean, retained: boolean}) => void} callback
+   *   `kept`: it is from before the subscription; `retained`: it is the last one of its subject.
    * @param {{gap?: (gap: {missed: ?number}) => void, since?: number, group?: string, retained?: boolean}} [options]
    */
   on(pattern, callback, options = {}) {
@@ -1163,7 +1164,7 @@ function fromBase64(text) {
 }
 
 function eventOf(frame) {
-  return { event: frame.event, payload: read(frame), from: frame.from, seq: frame.seq, ts: frame.ts, kept: frame.kept ?? false };
+  return { event: frame.event, payload: read(frame), from: frame.from, seq: frame.seq, ts: frame.ts, kept: frame.kept ?? false, retained: frame.retained ?? false };
 }
 
 function changeOf(frame) {

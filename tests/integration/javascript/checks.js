@@ -302,6 +302,119 @@ export const checks = {
     same((await second).done, true);
   },
 
+  async with_since_what_was_emitted_before_is_heard_first(askr) {
+    const here = `SINCE.${askr.welcome.instance}`; // Others may have emitted some before.
+    for (const number of [1, 2]) await askr.emit(`${here}.a`, number, { confirm: true });
+    await askr.emit(`${here}not`, 0, { confirm: true });
+    const brief = ({ payload, kept, retained }) => [payload, kept, retained];
+    const late = await ears(askr, `${here}.*`, { since: 60_000 });
+    const deaf = await ears(askr, `${here}.*`);
+    const none = await ears(askr, `${here}.*`, { since: 0 });
+    await askr.emit(`${here}.b`, 3);
+    for (const [one, count] of [[late, 3], [deaf, 1], [none, 1]]) await one.until(count);
+    same(late.heard.map(brief), [[1, true, false], [2, true, false], [3, false, false]]);
+    same([deaf, none].map(({ heard }) => heard.map(brief)), [[[3, false, false]], [[3, false, false]]]);
+    same(late.heard.map(({ event, from }) => [event, from.instance === askr.welcome.instance]),
+      [[`${here}.a`, true], [`${here}.a`, true], [`${here}.b`, true]]);
+    for (const { stop } of [late, deaf, none]) stop();
+    const looped = [];
+    for await (const event of askr.listen(`${here}.*`, { since: 60_000, count: 3 })) {
+      if (!event.gap) looped.push(brief(event)); // What other checks flooded may be forgotten by now.
+    }
+    same(looped, [[1, true, false], [2, true, false], [3, true, false]]);
+    await fault(askr.on(`${here}.*`, () => {}, { since: -1 }), "bad_request");
+  },
+
+  async with_retained_the_last_event_of_each_subject_is_heard_first(askr) {
+    const brief = ({ event, payload, kept, retained }) => [event.at(-1), payload, kept, retained];
+    await askr.emit("RETAINED.a", 1, { retain: true });
+    await askr.emit("RETAINED.a", 2, { retain: true });
+    const { seq } = await askr.emit("RETAINED.b", new Uint8Array([3]), { retain: true });
+    await askr.emit("RETAINED.a", "passes by", { confirm: true });
+    const [asked, unsaid, refused] = [
+      await ears(askr, "RETAINED.*", { retained: true }),
+      await ears(askr, "RETAINED.*"),
+      await ears(askr, "RETAINED.*", { retained: false }),
+    ];
+    await askr.emit("RETAINED.a", 4, { retain: true });
+    for (const [one, count] of [[asked, 3], [unsaid, 3], [refused, 1]]) await one.until(count);
+    const all = [["a", 2, true, true], ["b", new Uint8Array([3]), true, true], ["a", 4, false, false]];
+    same([asked, unsaid, refused].map(({ heard }) => heard.map(brief)), [all, all, all.slice(2)]);
+    same(asked.heard[1].seq, seq);
+    for (const { stop } of [asked, unsaid, refused]) stop();
+    const looped = [];
+    for await (const event of askr.listen("RETAINED.*", { retained: true, count: 2 })) looped.push(brief(event));
+    same(looped, [all[1], ["a", 4, true, true]]);
+    for (const name of ["a", "b"]) await askr.emit(`RETAINED.${name}`, undefined, { retain: true });
+    const nothing = await ears(askr, "RETAINED.*", { retained: true });
+    await askr.emit("RETAINED.end");
+    await nothing.until(1);
+    same(nothing.heard.map(brief), [["d", null, false, false]]);
+    nothing.stop();
+  },
+
+  async members_of_a_group_share_events(askr, at) {
+    const other = await at.askr.connect(at.url, { name: "member" });
+    const members = [
+      await ears(askr, "SHARED.*", { group: "workers" }),
+      await ears(askr, "SHARED.*", { group: "workers" }),
+      await ears(other, "SHARED.*", { group: "workers" }),
+    ];
+    const [alone, another] = [await ears(askr, "SHARED.*"), await ears(other, "SHARED.*", { group: "others" })];
+    const told = [];
+    for (let number = 0; number < 30; number += 1) told.push((await askr.emit("SHARED.x", number, { confirm: true })).receivers);
+    const count = () => members.reduce((sum, { heard }) => sum + heard.length, 0);
+    for (const one of [alone, another]) await one.until(30);
+    await until(() => count() >= 30, "all of them are heard");
+    const numbers = ({ heard }) => heard.map(({ payload }) => payload);
+    const every = [...Array(30).keys()];
+    same([new Set(told).size, told[0]], [1, 3]);
+    same(members.flatMap(numbers).sort((one, two) => one - two), every);
+    same(members.map(({ heard }) => heard.length), [10, 10, 10]);
+    same([alone, another].map(numbers), [every, every]);
+    members[0].stop();
+    await other.close();
+    for (let left = 0; left !== 2;) left = (await askr.emit("SHARED.x", "left", { confirm: true })).receivers;
+    await until(() => numbers(members[1]).at(-1) === "left", "the last member hears all");
+    await fault(askr.on("SHARED.*", () => {}, { group: "workers", since: 1000 }), "bad_request");
+    await fault(askr.on("SHARED.*", () => {}, { group: "workers", retained: true }), "bad_request");
+    await fault(askr.on("SHARED.*", () => {}, { group: "two words" }), "bad_request");
+    const events = askr.listen("SHARED.*", { group: "loop" });
+    const first = events.next();
+    for (let ready = false; !ready;) ready = (await askr.emit("SHARED.x", "looped", { confirm: true })).receivers === 3;
+    same((await first).value.payload, "looped");
+    await events.return();
+    for (const { stop } of [members[1], alone]) stop();
+  },
+
+  async after_a_lost_connection_what_is_retained_comes_again_and_the_group_goes_on(askr, at) {
+    const [Socket, sockets] = [globalThis.WebSocket, []];
+    globalThis.WebSocket = class extends Socket {
+      constructor(...words) {
+        super(...words);
+        sockets.push(this);
+      }
+    };
+    const other = await at.askr.connect(at.url, { name: "cut" }).finally(() => { globalThis.WebSocket = Socket; });
+    const here = `AGAIN.${askr.welcome.instance}`; // Others may have emitted some before.
+    await askr.emit(`${here}.kept`, 1, { retain: true });
+    await askr.emit(`${here}.told`, 2, { confirm: true });
+    const gaps = [];
+    const gap = ({ missed }) => missed === null && gaps.push(missed);
+    const ways = [{ since: 60_000, retained: false, gap }, { retained: true, gap }, { group: "again", gap }];
+    const [since, retained, group] = await Promise.all(ways.map((options) => ears(other, `${here}.*`, options)));
+    await since.until(2);
+    sockets[0].close();
+    await until(() => gaps.length === 3, "each of them is told that it was away");
+    for (let ready = 0; ready !== 2;) ready = (await askr.emit(`${here}.end`, 3, { confirm: true })).receivers;
+    const last = ({ heard }) => heard.at(-1)?.payload === 3;
+    await until(() => [since, retained, group].every(last), "all of them hear again");
+    const before = ({ heard }) => heard.filter(({ kept }) => kept).map(({ payload }) => payload);
+    same([since, retained, group].map(before), [[1, 2], [1, 1], []]);
+    await askr.emit(`${here}.kept`, undefined, { retain: true });
+    other.close();
+  },
+
   async a_reader_that_is_too_slow_is_told_how_many_it_missed(askr) {
     const events = askr.listen("FLOOD", {});
     const first = events.next();

@@ -25,7 +25,7 @@ def program_of(name: str) -> list[str]:
     if found is None:
         pytest.skip(f"NOT TESTED: no {name} here; install it, or name one in ASKR_{name.upper()}")
     if name == "deno":
-        return [found, "run", "-A", "--quiet"]
+        return [found, "run", "-A", "--quiet", "--no-lock"]
     said = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
     version = re.match(r"v(\d+)\.", said)
     if version is None or int(version[1]) < NODE_VERSION_MIN:
