@@ -162,6 +162,8 @@ def job_lines(terminal: Terminal, row: Row) -> list[str]:
     facts += [(word, str(row[word])) for word in ("caller", "instance") if row.get(word)]
     if row.get("request") is not None:
         facts.append(("payload", json_text(row["request"])))
+    if "progress" in row:
+        facts.append(("progress", json_text(row["progress"])))
     if error := error_text(row):
         facts.append(("error", error))
     lines = [f"job {escaped(str(row.get('id', '')))}", ""]

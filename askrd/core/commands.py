@@ -42,7 +42,7 @@ from askrd.wire.frames import (
     Frame,
     Kind,
 )
-from askrd.wire.limits import ASKED_MAX, HEADER_BYTES
+from askrd.wire.limits import ASKED_MAX, HEADER_BYTES, JOB_SHOWN_BYTES_MAX
 
 _NOBODY_THERE = (NoInstance, ServiceUnknown, CommandUnknown, Draining)
 
@@ -188,8 +188,10 @@ def progress(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> No
         return
     course = with_course(entry)
     course.has_spoken = True
-    if course.job is not None:
-        return  # nobody waits for it
+    if course.job is not None:  # Nobody waits for it; who asks is shown the last of it.
+        if len(frame.payload) <= JOB_SHOWN_BYTES_MAX:
+            course.job.progress = bytes(frame.payload), frame.coding, frame.flags & FLAG_SEALED
+        return
     if course.due_us:
         course.renew(board.now_us, board.limits.stream_idle_ms, entry[6])
     tail = frame.coding | frame.flags << 8 | frame.hops << 16

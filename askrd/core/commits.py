@@ -16,9 +16,9 @@ from askrd.core.session import Session
 from askrd.core.state import Entry
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
-from askrd.wire.bodies import EntryOptions
 from askrd.wire.errors import Busy, SlowConsumer, StorageUnavailable
 from askrd.wire.frames import Frame, Kind
+from askrd.wire.state import EntryOptions
 
 EXPIRED_MAX = 1_000
 """Entries that go by themselves in one tick; the next tick comes at once."""

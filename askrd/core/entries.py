@@ -16,7 +16,7 @@ from askrd.core.state import Entry, State, missing
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
 from askrd.core.writes import Write, decide
-from askrd.wire.bodies import DelOptions, EntryOptions, GetOptions, PutOptions, load
+from askrd.wire.bodies import load
 from askrd.wire.codec import Raw
 from askrd.wire.errors import BadRequest, Forbidden, LimitExceeded, PayloadTooLarge
 from askrd.wire.frames import FLAG_OPTIONS, FLAG_SEALED, Coding, Frame
@@ -29,6 +29,7 @@ from askrd.wire.limits import (
     VALUE_BYTES_MAX,
 )
 from askrd.wire.names import check_key, check_prefix, shown
+from askrd.wire.state import DelOptions, EntryOptions, GetOptions, PutOptions
 
 OPS = ("", "patch", "incr", "touch")
 """What a `put` may be."""

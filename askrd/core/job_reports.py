@@ -51,6 +51,8 @@ def show(_board: Switchboard, session: Session, argument: Json) -> Json:
         told |= job_rows.shown(job.result, job.result_coding, job.result_flags)
     elif len(job.payload) <= JOB_SHOWN_BYTES_MAX:
         told |= job_rows.shown(job.payload, job.coding, job.flags, "request")
+    if job.progress is not None:
+        told |= job_rows.shown(*job.progress, "progress")
     return told
 
 

@@ -75,12 +75,13 @@ class Job:
         due_ms: not tried again before; 0 = it can be.
         by: stamp of the instance that had it last.
         error: why it failed last. result, result_coding, result_flags: what it came to.
+        progress: payload, coding and flags of the last news of this attempt; None = there is none.
         size: bytes it counts for.
     """
 
     __slots__ = (
         "attempts", "by", "caller", "coding", "created_ms", "due_ms", "ended_ms", "error", "flags", "head",
-        "hops", "id", "instance", "key", "once", "payload", "place", "queue", "result", "result_coding",
+        "hops", "id", "instance", "key", "once", "payload", "place", "progress", "queue", "result", "result_coding",
         "result_flags", "since_ms", "size", "started_ms", "state",
     )  # fmt: skip
 
@@ -96,6 +97,7 @@ class Job:
         self.state = QUEUED
         self.attempts = 0
         self.error: ErrorBody | None = None
+        self.progress: tuple[bytes, int, int] | None = None
         self.size = 0
 
     @property
@@ -270,6 +272,7 @@ class Jobs:
         job.queue.counts[job.state] -= 1
         job.queue.counts[state] += 1
         job.state = state
+        job.progress = None
         self.ended.pop(job.id, None)
         self._place(job)
         if was_queued:

@@ -12,7 +12,7 @@ from askrd.core.recent import Told, seq_of
 from askrd.core.session import Session
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
-from askrd.wire.bodies import EventOptions, Gap, SubOptions, dump, load
+from askrd.wire.bodies import EventOptions, Gap, Subbed, SubOptions, dump, load
 from askrd.wire.codec import Raw, encode
 from askrd.wire.errors import BadRequest, Gone, LimitExceeded, NotFound
 from askrd.wire.frames import FLAG_KEPT, FLAG_OPTIONS, Coding, Frame, Kind
@@ -54,7 +54,7 @@ def sub(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     if wants.when_full == "disconnect":
         session.outbox.undroppable.add(frame.id, pattern)
     session.taken.add(frame.id)
-    board.tell(session, Kind.SUBBED, frame.id)
+    board.tell(session, Kind.SUBBED, frame.id, Subbed(seq=workspace.seq))
     if workspace.followers:
         followers.pass_on(board, workspace, pattern)
     is_plain = wants.retained is not False and not wants.group
@@ -165,8 +165,10 @@ def _catch_up(
         span = seq_of(retained[0]), seq_of(retained[-1])
         _send_gap(board, session, id_, Gap(missed=len(retained), from_=span[0], to=span[1]))
         retained = []
-    options = dump(EventOptions(sub=id_))
-    for told in (*retained, *live):
+    options = dump(EventOptions(sub=id_, retained=True))
+    for number, told in enumerate((*retained, *live)):
+        if number == len(retained):
+            options = dump(EventOptions(sub=id_))
         row = marked(told, options, FLAG_KEPT)
         if wants.when_full == "conflate":
             slot = id_, _subject_of(told).encode()

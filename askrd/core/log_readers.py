@@ -27,6 +27,8 @@ PORTION_BYTES = 256 * 1024
 """Events given to one reader, or to the members of one consumer, before others have a turn."""
 PORTION_EVENTS = 1_000
 """Events looked at for one of them before others have a turn."""
+AHEAD_BYTES = 1024 * 1024
+"""What may be on its way to all sessions together before readers wait for it to be written."""
 DEAD = "$askr.dead."
 
 
@@ -149,7 +151,7 @@ def serve_reader(board: Switchboard, reader: Reader) -> None:
 def follow(board: Switchboard, reader: Reader) -> None:
     """Gives the next portion of a log to a reader with a place of its own."""
     log, room = reader.log, PORTION_BYTES
-    for _ in range(PORTION_EVENTS):
+    for _ in range(PORTION_EVENTS if board.queued_bytes < AHEAD_BYTES else 0):
         if not reader.is_able:
             return
         if reader.position < log.gone:
@@ -170,7 +172,7 @@ def share(board: Switchboard, workspace: Workspace, log: Log, consumer: Consumer
     """Gives the next portion of a log to the members of a consumer, in turns."""
     for event in consumer.ripen(board.now_us):
         _take_back(board, workspace, log, consumer, event)
-    room, looked = PORTION_BYTES, PORTION_EVENTS
+    room, looked = PORTION_BYTES, PORTION_EVENTS if board.queued_bytes < AHEAD_BYTES else 0
     while looked and room > 0 and not board.is_draining:
         reader = _next_member(consumer)
         if reader is None:

@@ -11,10 +11,11 @@ from askrd.core.state import Entry
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
 from askrd.wire import header
-from askrd.wire.bodies import EntryOptions, dump
+from askrd.wire.bodies import dump
 from askrd.wire.codec import encode
 from askrd.wire.frames import FLAG_KEPT, FLAG_OPTIONS, HEADER_REST_BYTES, SECTION, Frame, Kind
 from askrd.wire.names import prefix_matches
+from askrd.wire.state import EntryOptions
 
 OWN = "$askr"
 """Below it are the daemon's own keys; an empty prefix does not cover them."""

@@ -8,12 +8,13 @@ from askrd.core.events import text_of
 from askrd.core.session import Session
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
-from askrd.wire.bodies import Synced, WatchOptions, dump, load
+from askrd.wire.bodies import dump, load
 from askrd.wire.codec import Raw, encode
 from askrd.wire.errors import Gone, LimitExceeded, NotFound
 from askrd.wire.frames import FLAG_OPTIONS, Coding, Frame, Kind
 from askrd.wire.limits import WATCHES_MAX
 from askrd.wire.names import check_prefix
+from askrd.wire.state import Synced, WatchOptions
 
 
 def watch(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:

@@ -14,6 +14,7 @@ from askrd.wire import bodies
 from askrd.wire.errors import AskrError, BadRequest
 from askrd.wire.frames import FLAG_KEPT, Frame, Kind
 from askrd.wire.limits import COLLECT_MS_MAX, TTL_MS_MAX
+from askrd.wire.state import EntryOptions
 
 COLLECT_TIMEOUT_S = 2.0
 """How long listeners may take to answer when nothing else is said."""
@@ -167,5 +168,5 @@ def _entry(frame: Frame, key: str, value: Any) -> Entry:
     )
 
 
-def _ttl_of(options: bodies.EntryOptions) -> float | None:
+def _ttl_of(options: EntryOptions) -> float | None:
     return options.ttl_ms / 1000 if options.ttl_ms else None

@@ -58,6 +58,7 @@ class Askr(Service, Asking):
         tags: Mapping[str, str] | None = None,
         key_file: None = None,
         connections: int = 1,
+        compress: bool | None = None,
         **terms: Unpack[GivenTerms],
     ) -> None:
         """Prepares; nothing is connected before `run`, `serve` or ``async with``.
@@ -72,6 +73,7 @@ class Askr(Service, Asking):
             tags: facts by which instances can be told apart.
             key_file: not built yet; giving it is refused. The daemon asks for no key.
             connections: how many to keep, 1 to 4; when one dies another goes on.
+            compress: whether to ask for compression, as for `Client`.
             **terms: of the service: ``policy``, ``concurrency``, ``weight``, ``allow_from`` and
                 ``connect_to``, see `ServiceTerms`.
 
@@ -82,7 +84,7 @@ class Askr(Service, Asking):
         """
         refuse_unbuilt("Askr", key_file=key_file)
         check_connections(connections)
-        self._connections = connections
+        self._how: dict[str, Any] = {"connections": connections, "compress": compress}
         super().__init__(name, version=version, doc=doc, tags=tags, terms=ServiceTerms(**terms))
         self._where = (url, workspace)
         self._services: dict[str, Service] = {name: self}
@@ -322,7 +324,7 @@ class Askr(Service, Asking):
         url, workspace = self._where
         self._thread = threading.get_ident()
         self._life = Life(
-            Voice(elsewhere or url, workspace, self.name, dial=dial, connections=self._connections),
+            Voice(elsewhere or url, workspace, self.name, dial=dial, **self._how),
             name=self.name,
             services=self._services,
             listeners=self._listeners,

@@ -12,8 +12,8 @@ from askrd.sdk.keys import Keys
 from askrd.sdk.shape import said
 from askrd.sdk.values import Change, Entry, Touched
 from askrd.sdk.writing import patch_of, step_of, writing
-from askrd.wire.bodies import DelOptions, PutOptions
 from askrd.wire.frames import Coding, Frame
+from askrd.wire.state import DelOptions, PutOptions
 
 
 class State:

@@ -6,6 +6,8 @@ import re
 
 from askrd.wire.errors import ConnectionLost, DeadlineExceeded, Unavailable
 
+_UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
+_NO_TLS = "WRONG_VERSION_NUMBER"
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
@@ -76,6 +78,12 @@ def reason_of(exc: OSError | ValueError) -> str:
     """Returns why the operating system refused, in a few words: `connection refused`."""
     if not isinstance(exc, OSError):
         return str(exc)
+    why = getattr(exc, "reason", None)  # of ssl
+    if why == _NO_TLS:
+        return "no TLS is spoken there"
+    if why == _UNTRUSTED:
+        said = getattr(exc, "verify_message", "").rstrip(".")
+        return f"its certificate is not trusted: {said}; SSL_CERT_FILE names one that is"
     number = exc.errno
     if number is None and (found := _ERRNO.search(str(exc))):  # asyncio, after several addresses
         number = int(found[1])

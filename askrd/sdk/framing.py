@@ -5,6 +5,8 @@ Nothing here opens a socket or waits. `websockets` is loaded only when it is spo
 
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from askrd import compression
 from askrd.sdk.errors import CannotConnect
 from askrd.wire.addresses import DaemonAddress
@@ -30,6 +32,8 @@ FRAME_BYTES_MAX = PAYLOAD_BYTES_HARD_MAX + OVERHEAD_BYTES_MAX
 MESSAGE_BYTES_MAX = 4 * FRAME_BYTES_MAX
 """Largest WebSocket message: the daemon puts several frames into one."""
 _ANSWER_BYTES_MAX = 16
+_REFUSAL = b'{"k":"error"'
+"""How a line begins in which a daemon says why it does not let anybody in."""
 _PART = int(Kind.PART)
 _unpack = HEADER.unpack_from
 
@@ -75,7 +79,7 @@ class Framing(Protocol):
 def framing_for(address: DaemonAddress) -> Framing:
     """Returns the framing that is spoken at ``address``."""
     if address.scheme in {"unix", "tcp", "askrs"}:
-        return RawFraming(compression.kinds() if address.wants_compression else ())
+        return RawFraming(compression.kinds() if address.wants_compression else (), url=address.url)
     return WebSocketFraming(address)
 
 
@@ -156,16 +160,19 @@ class FrameReader:
 class RawFraming:
     """Frames one behind the other, after the magic; in compressed blocks where both sides want to."""
 
-    __slots__ = ("_answer", "_held", "_kinds", "_packer", "_reader")
+    __slots__ = ("_answer", "_held", "_is_new", "_kinds", "_packer", "_reader", "_url")
 
     may_return = True
 
-    def __init__(self, kinds: tuple[str, ...] = ()) -> None:
+    def __init__(self, kinds: tuple[str, ...] = (), *, url: str = "") -> None:
         """Prepares to speak.
 
         Args:
             kinds: of compression to ask for, the best first.
+            url: where, for what is said when the daemon refuses.
         """
+        self._url = url
+        self._is_new = True
         self._reader = FrameReader()
         self._kinds = kinds
         self._packer: Packer | None = None
@@ -187,8 +194,13 @@ class RawFraming:
         """Returns the frames that ``data`` completes.
 
         Raises:
+            CannotConnect: the daemon refuses, and says why.
             AskrError: the bytes are no frames, or something else than askrd speaks.
         """
+        if self._is_new and data:
+            self._is_new = False
+            if data.startswith(_REFUSAL):
+                raise CannotConnect(self._url, _said_in(data) or "the connection is refused")
         if self._answer is not None:
             data = self._agree(data)
         return self._reader.read(data)
@@ -284,7 +296,10 @@ class WebSocketFraming:
             else:
                 self._read(event, frames)
         if self._protocol.handshake_exc is not None:
-            raise CannotConnect(self._url, f"the handshake failed: {self._protocol.handshake_exc}")
+            response = getattr(self._protocol.handshake_exc, "response", None)
+            said = _said_in(getattr(response, "body", None) or b"")
+            why = said or f"the handshake failed: {self._protocol.handshake_exc}"
+            raise CannotConnect(self._url, why)
         return frames
 
     def answer(self) -> bytes:
@@ -340,6 +355,16 @@ class WebSocketFraming:
         frames += self._reader.read(message[0] if len(message) == 1 else b"".join(message))
         if not self._reader.is_between_frames:
             raise Malformed("a message ends inside a frame")
+
+
+def _said_in(refusal: bytes) -> str:
+    """Returns why a daemon refuses a connection; empty when it is no daemon's refusal."""
+    try:
+        found = msgspec.json.decode(refusal)
+        said = found.get("error", found)["message"]
+    except (msgspec.DecodeError, AttributeError, KeyError, TypeError, UnicodeDecodeError):
+        return ""
+    return str(said).removesuffix(". The connection is closed")
 
 
 def _subprotocol(kind: str) -> "Subprotocol":

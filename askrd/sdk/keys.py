@@ -5,9 +5,9 @@ from askrd.sdk.exchange import Exchange
 from askrd.sdk.requests import NEVER, Promise
 from askrd.sdk.watches import Watch
 from askrd.wire import bodies
-from askrd.wire.bodies import DelOptions, EntryOptions, GetOptions, PutOptions, WatchOptions
 from askrd.wire.errors import AskrError, BadRequest
 from askrd.wire.frames import FLAG_KEPT, Frame, Kind
+from askrd.wire.state import DelOptions, EntryOptions, GetOptions, PutOptions, Synced, WatchOptions
 
 _PUT_PLAINLY = PutOptions()
 _DEL_PLAINLY = DelOptions()
@@ -233,7 +233,7 @@ class Keys:
         watch = self._watches.get(frame.id)
         if watch is not None:
             try:
-                rev = bodies.load(bodies.Synced, frame.payload, "synced").rev
+                rev = bodies.load(Synced, frame.payload, "synced").rev
             except BadRequest:
                 rev = 0
             watch.synced(rev)

@@ -17,17 +17,7 @@ NAK_MOST_S = 60.0
 Ask = Callable[[Promise, float], object]
 
 
-class Told(EventOptions):
-    """OPTIONS of an `event`, as this side reads them.
-
-    Attributes:
-        retained: whether it is the last one of its subject, told to a new listener.
-    """
-
-    retained: bool = False
-
-
-NO_OPTIONS = Told()
+NO_OPTIONS = EventOptions()
 
 
 class Return(Protocol):
@@ -112,7 +102,7 @@ class Receipt:
 
     def __init__(
         self,
-        options: Told,
+        options: EventOptions,
         home: Return,
         way: Way,
         *,

@@ -13,8 +13,8 @@ from askrd.sdk.shape import said
 from askrd.sdk.values import Change, Entry, Touched
 from askrd.sdk.view import View
 from askrd.sdk.writing import patch_of, step_of, writing
-from askrd.wire.bodies import DelOptions, PutOptions
 from askrd.wire.frames import Coding, Frame
+from askrd.wire.state import DelOptions, PutOptions
 
 
 class State:

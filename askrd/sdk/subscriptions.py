@@ -8,9 +8,9 @@ from typing import Any
 
 from askrd.sdk import composition
 from askrd.sdk.hearing import PLAIN, Hearing
-from askrd.sdk.receipts import Receipt, Return, Told, Way
+from askrd.sdk.receipts import Receipt, Return, Way
 from askrd.sdk.values import Event, Gap, MarkedEvent
-from askrd.wire.bodies import Body, Place, load
+from askrd.wire.bodies import EventOptions, Place, Subbed, load
 from askrd.wire.codec import encode
 from askrd.wire.errors import AskrError, BadRequest
 from askrd.wire.frames import FLAG_KEPT, Frame, Kind
@@ -53,7 +53,7 @@ class Heard:
         log_seq: number of the last event of a log.
         held: numbers of a log's events that wait here and are acknowledged by themselves.
         is_paused: whether the daemon was asked to stop for a while.
-        looks_back: whether events come first that are remembered, beside those that are retained.
+        looks_back: whether events come first that are remembered.
     """
 
     __slots__ = (
@@ -153,7 +153,8 @@ class Subscriptions:
         heard.after = None
         heard.is_live = True
         heard.floor = self._seq
-        heard.seq = max(heard.seq, _begun_behind(frame))
+        if not heard.looks_back:  # What comes from memory is still to come, and is numbered below.
+            heard.seq = max(heard.seq, _begun_behind(frame))
         self._wanted.clear()
 
     def remember(self) -> None:
@@ -250,7 +251,7 @@ class Subscriptions:
         for subscription in wanted:
             subscription.deliver(event)
 
-    def _wanted_by(self, frame: Frame, options: Told) -> tuple[Subscription, ...]:
+    def _wanted_by(self, frame: Frame, options: EventOptions) -> tuple[Subscription, ...]:
         if not options.sub:
             self._seq = frame.id
             return self._wanted.get(frame.name) or self._find(frame.name)
@@ -270,7 +271,6 @@ class Subscriptions:
             if frame.id in subscription.kept:
                 return ()
             subscription.kept.add(frame.id)
-            options.retained = options.retained or not heard.looks_back
         if not options.log_seq and not options.retained:
             heard.seq = max(heard.seq, frame.id)
         return (subscription,)
@@ -316,26 +316,16 @@ class Subscriptions:
         return wanted
 
 
-class Begun(Body):
-    """Body of `subbed`.
-
-    Attributes:
-        seq: number of the workspace's last event when the subscription began; 0 = not said.
-    """
-
-    seq: int = 0
-
-
 def _begun_behind(frame: Frame) -> int:
     try:
-        return load(Begun, frame.payload or b"{}", "subbed").seq
+        return load(Subbed, frame.payload or b"{}", "subbed").seq
     except BadRequest:
         return 0
 
 
-def _options_in(frame: Frame) -> Told:
+def _options_in(frame: Frame) -> EventOptions:
     """Returns the OPTIONS of a frame; defaults when the daemon says something else."""
     try:
-        return load(Told, frame.options, "options")
+        return load(EventOptions, frame.options, "options")
     except BadRequest:
-        return Told()
+        return EventOptions()

@@ -6,7 +6,8 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from askrd.sdk.payloads import headers_of, read_payload, sender_of
-from askrd.sdk.receipts import NO_OPTIONS, Receipt, Told
+from askrd.sdk.receipts import NO_OPTIONS, Receipt
+from askrd.wire.bodies import EventOptions
 from askrd.wire.errors import AskrError, BadRequest
 from askrd.wire.frames import FLAG_KEPT, STAMP_TIME, Coding, Frame, Kind
 
@@ -126,7 +127,7 @@ class Event(Generic[T]):
         return self._receipt
 
     @property
-    def _options(self) -> Told:
+    def _options(self) -> EventOptions:
         return NO_OPTIONS if self._receipt is None else self._receipt.options
 
     @property

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from askrd.sdk.values import Change, Synced
-from askrd.wire.bodies import EntryOptions
 from askrd.wire.errors import AskrError, Gone
 from askrd.wire.frames import Frame
 from askrd.wire.names import prefix_matches
+from askrd.wire.state import EntryOptions
 
 Mark = tuple[int, int]
 """Revision and time of an entry's last change; with both it is told apart over restarts."""

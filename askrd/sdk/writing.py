@@ -3,10 +3,10 @@
 from typing import Any, TypedDict
 
 from askrd.sdk.shape import said
-from askrd.wire.bodies import PutOptions
 from askrd.wire.errors import BadRequest
 from askrd.wire.frames import Coding
 from askrd.wire.limits import TTL_MS_MAX
+from askrd.wire.state import PutOptions
 
 INCREMENT_MAX = 2**63 - 1
 """The largest step of a counter, and the largest value it can have."""

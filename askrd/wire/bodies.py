@@ -251,11 +251,13 @@ class EventOptions(Body):
     Attributes:
         sub: the subscription; 0 = all that match.
         answer: the id under which an `answer` is wanted; 0 = none is.
+        retained: whether it is the last one of its subject, told to a subscription that begins.
         log_seq: the event's number in the log it comes from. delivery: how often it has come.
     """
 
     sub: int = 0
     answer: int = 0
+    retained: bool = False
     log_seq: int = 0
     delivery: int = 0
 
@@ -273,6 +275,16 @@ class Ack(Body):
     delay_ms: int = 0
 
 
+class Subbed(Body):
+    """Body of `subbed`.
+
+    Attributes:
+        seq: number of the workspace's last event when the subscription began; 0 = not said.
+    """
+
+    seq: int = 0
+
+
 class Emitted(Body, omit_defaults=False):
     """Answer to an EMIT that carried an id; ``answers`` only when some were collected."""
 
@@ -288,83 +300,6 @@ class Gap(Body):
     from_: int = msgspec.field(name="from", default=0)
     to: int = 0
     subjects: dict[str, int] = {}
-
-
-class Synced(Body, omit_defaults=False):
-    """End of a watch's snapshot."""
-
-    rev: int
-
-
-class EntryOptions(Body):
-    """OPTIONS of `ok` and `change`: what stands beside a state value.
-
-    Attributes:
-        rev: the revision of the last change. ts: Unix milliseconds of it.
-        op: `set` or `del`. cause: why.
-        watch: id of the request that a `change` answers; 0 = it is live.
-        count: how many frames came before. changed: whether a write changed anything.
-        ttl_ms: how long the entry still lives; 0 = for ever.
-        ephemeral: whether it dies with its owner. owner: instance id of that peer.
-    """
-
-    rev: int = 0
-    ts: int = 0
-    op: str = ""
-    cause: str = ""
-    watch: int = 0
-    count: int | None = None
-    changed: bool | None = None
-    ttl_ms: int = 0
-    ephemeral: bool = False
-    owner: str = ""
-
-
-class GetOptions(Body, forbid_unknown_fields=True):
-    """OPTIONS of a `get`.
-
-    Attributes:
-        prefix: everything at or below the name, in place of one entry.
-        history: how many of the last changes are wanted, in place of what there is now.
-    """
-
-    prefix: bool = False
-    history: int | None = None
-
-
-class PutOptions(Body, forbid_unknown_fields=True):
-    """OPTIONS of a `put`.
-
-    Attributes:
-        op: empty (the payload is the value), `patch`, `incr` or `touch`.
-        if_rev: write only if the entry has this rev, 0 = must not exist; None = in any case.
-        ttl_ms: how long the entry is to live; 0 = for ever; None = as the op has it.
-        ephemeral: whether it goes when the peer that writes it leaves.
-        fast: whether the answer does not wait for the store.
-    """
-
-    op: str = ""
-    if_rev: int | None = None
-    ttl_ms: int | None = None
-    ephemeral: bool = False
-    fast: bool = False
-
-
-class DelOptions(Body, forbid_unknown_fields=True):
-    """OPTIONS of a `del`; see `PutOptions`."""
-
-    if_rev: int | None = None
-    fast: bool = False
-
-
-class WatchOptions(Body, forbid_unknown_fields=True):
-    """OPTIONS of a `watch`.
-
-    Attributes:
-        since: tell what changed after this rev in place of a snapshot; None = the snapshot.
-    """
-
-    since: int | None = None
 
 
 class Bye(Body):

@@ -1,5 +1,6 @@
 """Compressed connections over real processes: every way in, counted on the wire, and abused."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -7,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from askrd import compression
+from askrd import Askr, compression
 from askrd.sync import Client
 from askrd.testing import DaemonProcess
 from tests.integration.certificates import authority
@@ -95,6 +96,14 @@ def test_it_is_off_on_this_machine_unless_it_is_asked_for(way: Counted) -> None:
     via, size = talk(f"tcp://127.0.0.1:{way.port}")
     assert via == "tcp"
     assert way.bytes > size
+
+
+def test_an_agent_may_ask_for_it_too(daemon: DaemonProcess) -> None:
+    async def story() -> list[str]:
+        async with Askr("packed", url=daemon.url, compress=True) as packed:
+            return [row["via"] for row in await packed.send("$askr.peers")]
+
+    assert asyncio.run(asyncio.wait_for(story(), WITHIN_S)) == [f"ws+{compression.kinds()[0]}"]
 
 
 def test_within_tls_and_on_the_unix_socket(

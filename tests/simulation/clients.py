@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from askrd.wire.bodies import Credit, EntryOptions, dump, load
+from askrd.wire.bodies import Credit, dump, load
 from askrd.wire.frames import Coding, Frame, Kind
+from askrd.wire.state import EntryOptions
 from tests.simulation.asking import Asked
 from tests.simulation.callers import Caller
 from tests.simulation.flows import Outflow

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from askrd.wire.bodies import EntryOptions, EventOptions, Gap, Synced, dump, load
+from askrd.wire.bodies import EventOptions, Gap, dump, load
 from askrd.wire.frames import FLAG_KEPT, STAMP_TIME, Frame, Kind
 from askrd.wire.names import pattern_matches, prefix_matches
+from askrd.wire.state import EntryOptions, Synced
 from tests.simulation.checks import Changed, Heard
 from tests.simulation.peers import Peer, said
 

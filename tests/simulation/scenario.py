@@ -138,7 +138,8 @@ class Scenario:
                 peer.is_busy = False
         world.run(CALM_US)
         whole = [peer for peer in world.peers if peer.is_whole]
-        world.run_until(lambda: all(peer.connection.is_quiet for peer in whole))
+        gate = world.router.board.gate  # Who waits for the store hears of it even now.
+        world.run_until(lambda: not gate and all(peer.connection.is_quiet for peer in whole))
         check_tables(world.router)
         world.book.check()
         check_minded(world)

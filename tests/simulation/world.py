@@ -276,6 +276,7 @@ class World:
         dirty = self.router.dirty.copy()
         self.router.dirty.clear()
         self.router.board.queued_bytes = 0
+        self.router.board.queued_bytes = 0
         for session in dirty:
             if not session.outbox.is_paused and (pieces := session.outbox.take()):
                 self._write(self._carriers[session], pieces)

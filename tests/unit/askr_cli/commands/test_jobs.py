@@ -25,6 +25,11 @@ def test_a_job_is_told_in_safe_lines() -> None:
     assert all(line.isprintable() for line in lines)
 
 
+def test_a_running_job_tells_how_far_it_is() -> None:
+    row = ROW | {"state": "running", "progress": {"percent": 50}}
+    assert 'progress   {"percent":50}' in job_lines(KeptTerminal(), row)
+
+
 def test_a_poor_row_is_no_reason_to_fail() -> None:
     assert job_lines(KeptTerminal(), {})[0] == "job "
 

@@ -10,10 +10,11 @@ from askrd.core.effects import Close, Effect, Persist, Record
 from askrd.core.router import Router
 from askrd.core.session import Session
 from askrd.core.switchboard import Daemon
-from askrd.wire.bodies import EntryOptions, EventOptions, dump, load
+from askrd.wire.bodies import EventOptions, dump, load
 from askrd.wire.codec import Assembly, decode, encode, split
 from askrd.wire.frames import FLAG_KEPT, FLAG_MORE, FLAG_SILENT, Coding, Frame, Kind
 from askrd.wire.limits import DEFAULT_LIMITS, MIB, Limits
+from askrd.wire.state import EntryOptions
 
 START_US = 1_000_000_000
 WALL_US = 1_700_000_000_000_000
@@ -99,6 +100,7 @@ class Desk:
         until_us = self.now_us + time_us
         while (due_us := self.router.next_due_us) <= until_us:
             self.now_us = max(self.now_us, due_us)
+            self.router.board.queued_bytes = 0  # What was told meanwhile is written.
             self.router.tick(self.now_us)
             self.settle()
         self.now_us = until_us

@@ -101,6 +101,26 @@ def test_a_long_log_comes_in_portions_and_whole() -> None:
     assert len(first) + len(given(reader)) == 200
 
 
+def test_many_readers_at_once_wait_until_what_is_on_its_way_is_written() -> None:
+    desk, emitter, reader = begun()
+    for _ in range(20):
+        emitter.emit("orders.paid", payload=b"x" * 10_000, coding=2)
+    desk.router.board.queued_bytes = 0
+    for number in range(20):
+        read(reader, 1 + number)
+        consume(reader, 101 + number, consumer=f"c{number}")
+    told = given(reader)
+    assert 100 < len(told) < 150, "each reader alone would have got all of it"
+    rounds = 0
+    while len(told) < 40 * 20:
+        desk.after(1)
+        more = given(reader)
+        assert 100 <= len(more) < 150 or len(told) + len(more) == 40 * 20
+        told += more
+        rounds += 1
+    assert rounds < 10
+
+
 def test_members_take_turns() -> None:
     desk, emitter, one = begun()
     two = desk.join("two", is_held=False)

@@ -3,7 +3,7 @@
 import pytest
 
 from askrd.core import recovery
-from askrd.core.effects import Note
+from askrd.core.effects import Attachment, Dial, Note
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
 from tests.unit.askrd.core.desk import Desk
@@ -29,3 +29,12 @@ def test_a_shelf_that_nobody_knows_is_left_alone_and_noted() -> None:
     desk.router.restore("askr", [], 0, desk.now_us, [("unheard_of", "a", b"1")])
     desk.settle()
     assert [each.event for each in desk.effects if isinstance(each, Note)] == ["row left alone"]
+
+
+def test_what_was_attached_is_dialled_again() -> None:
+    desk = Desk()
+    row = b'{"url":"node-askr://127.0.0.1:8801","service":"agent"}'
+    desk.router.restore("lab", [], 0, desk.now_us, [("attachments", "agent", row)])
+    desk.settle()
+    agent = Attachment(workspace="lab", service="agent", host="127.0.0.1", port=8801)
+    assert [each for each in desk.effects if isinstance(each, Dial)] == [Dial(agent)]

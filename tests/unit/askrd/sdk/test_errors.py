@@ -9,6 +9,12 @@ from askrd.sdk.errors import CannotConnect, lost, reason_of, refuse_unbuilt, too
 from askrd.wire.errors import ERROR_CLASSES, Unavailable
 
 
+def refused(reason: str, said: str = "") -> ssl.SSLError:
+    error = ssl.SSLCertVerificationError(1, "no")
+    error.reason, error.verify_message = reason, said
+    return error
+
+
 def test_a_daemon_that_cannot_be_reached_is_unavailable() -> None:
     error = CannotConnect("ws://127.0.0.1:8800", "connection refused")
 
@@ -41,6 +47,14 @@ def test_a_lost_request_may_be_repeated_only_if_it_was_not_sent(
         ),
         (OSError(-2, "Name or service not known"), "name or service not known"),
         (ssl.SSLError(1, "certificate verify failed"), "certificate verify failed"),
+        (refused("WRONG_VERSION_NUMBER"), "no TLS is spoken there"),
+        (
+            refused("CERTIFICATE_VERIFY_FAILED", "self-signed certificate"),
+            (
+                "its certificate is not trusted: self-signed certificate; "
+                "SSL_CERT_FILE names one that is"
+            ),
+        ),
         (UnicodeError("label too long"), "label too long"),
     ],
 )

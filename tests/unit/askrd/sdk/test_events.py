@@ -102,7 +102,7 @@ def test_an_event_for_one_subscription_reaches_no_other() -> None:
     conversation = opened()
     one, first = listening(conversation)
     _, second = listening(conversation)
-    conversation.receive([marked(1, "X", kept=True, sub=one), event(2, "X")], 0.0)
+    conversation.receive([marked(1, "X", kept=True, sub=one, retained=True), event(2, "X")], 0.0)
     assert (seqs(first), seqs(second)) == ([1, 2], [2])
     assert [one.retained for one in first.told] == [True, False]
 

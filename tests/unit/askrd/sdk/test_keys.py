@@ -6,9 +6,9 @@ import pytest
 
 from askrd.sdk.values import Change, Synced
 from askrd.sdk.watches import Watch
-from askrd.wire.bodies import DelOptions, PutOptions
 from askrd.wire.errors import AskrError, BadRequest, Gone
 from askrd.wire.frames import FLAG_KEPT, Frame, Kind
+from askrd.wire.state import DelOptions, PutOptions
 from tests.unit.askrd.sdk.talk import Promise, body, fail, kinds, opened, said, welcome
 
 

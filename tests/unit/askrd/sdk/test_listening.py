@@ -10,10 +10,11 @@ import pytest
 from askrd.sdk.context import Context
 from askrd.sdk.listening import EVENTS_PER_TASK_MAX, WAITING_MAX, Listener
 from askrd.sdk.middleware import Passage
-from askrd.sdk.receipts import NoWay, Receipt, Told
+from askrd.sdk.receipts import NoWay, Receipt
 from askrd.sdk.values import Event, MarkedEvent
 from askrd.sdk.work import Work
 from askrd.testing.virtual_time import VirtualTimeLoop
+from askrd.wire.bodies import EventOptions
 from askrd.wire.errors import BadRequest
 from askrd.wire.frames import Coding, Frame, Kind
 
@@ -206,7 +207,9 @@ class Desk:
 
 
 def wanting(desk: Desk, payload: Any, **options: int) -> Event[Any]:
-    receipt = Receipt(Told(**options), desk, NoWay(), wants_ack="delivery" in options, is_auto=True)
+    receipt = Receipt(
+        EventOptions(**options), desk, NoWay(), wants_ack="delivery" in options, is_auto=True
+    )
     plain = event(payload)
     return MarkedEvent(plain._frame, receipt)
 

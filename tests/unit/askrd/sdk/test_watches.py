@@ -2,9 +2,9 @@
 
 from askrd.sdk.values import Change, Synced
 from askrd.sdk.watches import RESYNC, Watch
-from askrd.wire.bodies import EntryOptions
 from askrd.wire.errors import ConnectionLost
 from askrd.wire.frames import Frame, Kind
+from askrd.wire.state import EntryOptions
 
 
 class Told:

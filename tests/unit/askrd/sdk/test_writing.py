@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from askrd.sdk.writing import patch_of, step_of, writing
-from askrd.wire.bodies import PutOptions
 from askrd.wire.errors import BadRequest, SchemaInvalid
 from askrd.wire.frames import Coding
+from askrd.wire.state import PutOptions
 
 
 def test_seconds_travel_as_milliseconds() -> None:

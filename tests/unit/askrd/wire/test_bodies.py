@@ -8,20 +8,14 @@ from askrd.wire.bodies import (
     CallOptions,
     CommandSpec,
     Credit,
-    DelOptions,
-    EntryOptions,
     ErrorBody,
     EventSpec,
     Gap,
-    GetOptions,
     Hello,
     Provided,
     Provision,
-    PutOptions,
     SubOptions,
     Summary,
-    Synced,
-    WatchOptions,
     Welcome,
     dump,
     load,
@@ -33,14 +27,10 @@ from tests.unit.askrd.wire.page import tables, words
 def test_a_body_says_only_what_differs_from_its_defaults() -> None:
     assert dump(Hello(v=1, name="me")) == b'{"v":1,"name":"me"}'
     assert dump(Bye()) == b"{}"
-    assert dump(EntryOptions(rev=3, changed=False, count=0)) == (
-        b'{"rev":3,"count":0,"changed":false}'
-    )
 
 
 def test_an_answer_says_everything() -> None:
     assert dump(Provided(service="", instance="")) == b'{"service":"","instance":""}'
-    assert dump(Synced(rev=0)) == b'{"rev":0}'
     welcome = Welcome(
         v=1,
         id="i",
@@ -58,18 +48,6 @@ def test_an_answer_says_everything() -> None:
 def test_a_call_that_asks_for_nothing_says_nothing() -> None:
     assert dump(CallOptions()) == b"{}"
     assert dump(CallOptions(reply="ack", wait_ms=5)) == b'{"reply":"ack","wait_ms":5}'
-
-
-def test_a_request_of_the_state_says_what_it_wants_only() -> None:
-    assert dump(PutOptions()) == dump(GetOptions()) == dump(WatchOptions()) == b"{}"
-    assert dump(PutOptions(ttl_ms=0, if_rev=0)) == b'{"if_rev":0,"ttl_ms":0}'
-    assert dump(WatchOptions(since=0)) == b'{"since":0}'
-
-
-@pytest.mark.parametrize("kind", [GetOptions, PutOptions, DelOptions, WatchOptions])
-def test_an_option_of_another_request_is_refused(kind: type[Body]) -> None:
-    with pytest.raises(BadRequest, match="unknown field `secrecy`"):
-        load(kind, b'{"secrecy":1}', "options")
 
 
 def test_an_option_nobody_knows_is_refused() -> None:
