@@ -105,8 +105,9 @@ def serve(
         typer.Option(
             "--listen",
             metavar="URL",
-            help="Where to listen, instead of the defaults: ws://HOST:PORT, tcp://HOST:PORT or "
-            "unix:PATH; port 0 = any free one. Repeatable.",
+            help="Where to listen, instead of the defaults: ws://HOST:PORT, unix:PATH, for TLS "
+            "only wss://HOST:PORT, for events in datagrams udp://HOST:PORT; port 0 = any free "
+            "one. Repeatable.",
         ),
     ] = None,
     config: ConfigFlag = None,

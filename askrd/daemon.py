@@ -181,7 +181,7 @@ class RunningDaemon:
             self._restore(relay)
             await self._open(listener, router.board.totals)
             router.board.channels = offered(self._config.channel, self._addresses)
-            dialler.own.extend(self._addresses)
+            dialler.begin(self._addresses)
             record = self._publish(path)
             with StopSignals(
                 loop,
@@ -332,6 +332,7 @@ class RunningDaemon:
             "draining", in_flight=departure.in_flight(router.board), grace_s=grace_s, hint=hint
         )
         if self._fault is None:
+            dialler.rest()
             relay.drain(int(grace_s * 1000))
             await self._while_not_now(
                 lambda: departure.uninformed(router.board) > 0, min(INFORM_WAIT_S, grace_s)

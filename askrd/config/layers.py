@@ -36,6 +36,7 @@ _UNKNOWN_FIELD = re.compile(
     r"Object contains unknown field `(.*?)`(?: - at `\$\.(.*)`)?", re.DOTALL
 )
 _ENUM = re.compile(r"Invalid enum value .* - at `\$\.(.*)`", re.DOTALL)
+_NO_TABLES = re.compile(r"Expected `array`, got .* - at `\$\.(logs|channel)`")
 _KUBERNETES_VARIABLE = re.compile(r"ASKRD_(SERVICE_(HOST|PORT)|PORT)(_.*)?")
 """What Kubernetes sets in every container beside a service called `askrd`; not meant for us."""
 
@@ -261,11 +262,17 @@ def _explained(message: str) -> str:
     name = f"{match[2]}.{match[1]}" if match[2] else match[1]
     shown_name = shown(match[1])[1:-1]
     where = f" in [{match[2]}]" if match[2] else ""
-    return f"unknown key `{shown_name}`{where}.{_did_you_mean(name, _KEY_BY_NAME)}"
+    return f"unknown key `{shown_name}`{where}.{_did_you_mean(name, (*_KEY_BY_NAME, *_STRUCT_OF))}"
 
 
 def _choices(message: str) -> str:
-    """Adds what a key takes, where it takes one of a few words."""
+    """Adds what a key takes, where it takes one of a few words, or tables."""
+    if tables := _NO_TABLES.fullmatch(message):
+        return f". Each is a table of its own: [[{tables[1]}]]"
+    if "`$.allow_origins[" in message:
+        return (
+            ". An origin is scheme and host, and the port where it has one: https://a.example:8443"
+        )
     match = _ENUM.fullmatch(message)
     key = _KEY_BY_NAME.get(match[1]) if match is not None else None
     return f". {key.sentence}" if key is not None else ""

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Callable
 
 from askrd.doors.certificates import Certificates
+from askrd.doors.http.intake import begins_request
 from askrd.host.logs import Log
 from askrd.wire.bodies import ErrorBody, dump
 from askrd.wire.errors import ErrorCode
@@ -141,10 +142,9 @@ class Acceptor:
 
     def _refuse(self, connection: socket.socket) -> None:
         _log.warning("connection refused", address=_name_of(connection), reason="it is not TLS")
-        body = ErrorBody(code=ErrorCode.BAD_REQUEST, message=_TLS_ONLY, at="daemon")
         try:
-            connection.recv(65_536)  # what is unread would turn the refusal into a reset
-            connection.send(b'{"k":"error",' + dump(body)[1:] + b"\n")
+            first = connection.recv(65_536)  # what is unread would turn the refusal into a reset
+            connection.send(_refusal_of(first))
         except OSError:
             pass  # it is gone already
         connection.close()
@@ -165,6 +165,17 @@ class Acceptor:
             reason = getattr(exc, "reason", "") or str(exc) or "it went away"
             _log.warning("connection refused", address=name, reason=f"TLS: {reason}")
             connection.close()
+
+
+def _refusal_of(first: bytes) -> bytes:
+    """Returns why a connection is refused, in the tongue that it began with."""
+    if begins_request(first):
+        from askrd.doors.http.answer import refusal
+        from askrd.doors.http.turn import whole
+
+        return whole(refusal(400, "bad_request", _TLS_ONLY), None)
+    body = ErrorBody(code=ErrorCode.BAD_REQUEST, message=_TLS_ONLY, at="daemon")
+    return b'{"k":"error",' + dump(body)[1:] + b"\n"
 
 
 def _name_of(connection: socket.socket) -> str:

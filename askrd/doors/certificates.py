@@ -68,7 +68,7 @@ def _context_of(files: CertificateFiles) -> ssl.SSLContext:
     except ssl.SSLError as exc:
         raise BadCertificate(
             f"cannot use the certificate {files.certificate} with the key {files.key}: "
-            f"{exc.reason or exc}. Both are PEM files, and the key is the certificate's"
+            f"{exc.reason or 'not readable as PEM'}. Both are PEM files, and the key is the certificate's"
         ) from exc
     except OSError as exc:
         raise BadCertificate(f"cannot read {exc.filename}: {exc.strerror}") from exc

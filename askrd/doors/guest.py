@@ -14,26 +14,12 @@ import msgspec
 from askrd.core.session import Session
 from askrd.doors.door import Relay
 from askrd.doors.exchange import Exchange
-from askrd.wire.bodies import (
-    Bye,
-    CallOptions,
-    DelOptions,
-    Emitted,
-    EntryOptions,
-    ErrorBody,
-    GetOptions,
-    Hello,
-    Json,
-    PutOptions,
-    WatchOptions,
-    Welcome,
-    dump,
-    load,
-)
+from askrd.wire.bodies import Bye, CallOptions, Emitted, ErrorBody, Hello, Json, Welcome, dump, load
 from askrd.wire.codec import Raw, decode, encode
 from askrd.wire.errors import AskrError, ConnectionLost, PayloadTooLarge, error_from
 from askrd.wire.frames import FLAG_SILENT, SIZE_BYTES, Coding, Frame, Kind
 from askrd.wire.limits import KIB, SECTION_BYTES_MAX
+from askrd.wire.state import DelOptions, EntryOptions, GetOptions, PutOptions, WatchOptions
 
 HEAVY_BYTES = 256 * KIB
 """Unread bytes beyond which a guest takes no more; the core then keeps, bounds and drops."""

@@ -17,7 +17,7 @@ from askrd.doors.node_askr_state import StateRequest, state_request
 from askrd.doors.node_askr_words import Command, OneWay, Subscription
 from askrd.doors.pace import Pace, tune
 from askrd.host.logs import Log
-from askrd.wire.bodies import EntryOptions, ErrorBody, Hello, Json, dump, load
+from askrd.wire.bodies import ErrorBody, Hello, Json, dump, load
 from askrd.wire.codec import Raw, decode, encode
 from askrd.wire.errors import BadRequest, ErrorCode
 from askrd.wire.frames import FLAG_MORE, Coding, Frame, Kind
@@ -29,6 +29,7 @@ from askrd.wire.limits import (
     SKIP_BYTES_MAX,
 )
 from askrd.wire.names import check_pattern, check_subject, parse_address, shown
+from askrd.wire.state import EntryOptions
 
 KIND = "legacy"
 _UNKNOWN = frozenset({ErrorCode.COMMAND_UNKNOWN, ErrorCode.SERVICE_UNKNOWN})

@@ -6,10 +6,11 @@ import msgspec
 
 from askrd.doors import node_askr_words as words
 from askrd.doors.node_askr_words import Command
-from askrd.wire.bodies import GetOptions, dump
+from askrd.wire.bodies import dump
 from askrd.wire.errors import ErrorCode
 from askrd.wire.frames import Coding, Frame, Kind
 from askrd.wire.names import check_key
+from askrd.wire.state import GetOptions
 
 READ = "STATE_REQUEST"
 WRITE = "STATE_SET"

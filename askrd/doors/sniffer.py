@@ -8,6 +8,7 @@ from collections.abc import Callable
 from askrd.core.session import Session
 from askrd.doors.door import WRITE_HIGH_BYTES, Door, RawDoor, Relay, as_transport
 from askrd.doors.first_object import FirstObject
+from askrd.doors.http.intake import begins_request
 from askrd.doors.http.surroundings import Surroundings
 from askrd.doors.line import LineDoor
 from askrd.doors.node_askr import NodeAskrDoor
@@ -87,7 +88,7 @@ class Sniffer(asyncio.Protocol):
             self._take_offer(session, transport, first)
         elif first.startswith(b"{"):
             self._take_object(session, transport, data)
-        elif first.startswith(_METHODS):
+        elif first.startswith(_METHODS) or begins_request(first):
             self._take_http(session, transport)
         elif not any(word.startswith(first) for word in (MAGIC, MAGIC_COMPRESSED, *_METHODS)):
             self._refuse(session, transport, first)

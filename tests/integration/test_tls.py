@@ -106,11 +106,30 @@ def test_a_certificate_of_somebody_else_is_refused_by_the_client(
 
 
 def test_where_only_tls_is_spoken_anything_else_reads_why(daemon: DaemonProcess) -> None:
-    for first in (b'{"k":"hello","v":1}\n', b"GET / HTTP/1.1\r\n\r\n", b"\0askr/1\n"):
+    for first in (b'{"k":"hello","v":1}\n', b"\0askr/1\n"):
         told = json.loads(spoken(port_of(daemon.listen[1]), first))
         assert told["code"] == "bad_request"
         assert "only TLS is spoken here" in told["message"]
+    head, _, body = spoken(port_of(daemon.listen[1]), b"GET / HTTP/1.1\r\n\r\n").partition(
+        b"\r\n\r\n"
+    )
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert "only TLS is spoken here" in json.loads(body)["error"]["message"]
     assert until_logged(daemon, "connection refused", "it is not TLS", "127.0.0.1")
+
+
+def test_clients_say_why_when_one_side_expects_tls_and_the_other_does_not(
+    daemon: DaemonProcess,
+) -> None:
+    from askrd import CannotConnect
+
+    for scheme in ("ws", "tcp", "http"):
+        with pytest.raises(CannotConnect, match=r"\(only TLS is spoken here: connect with [^.]*\)"):
+            SyncClient(f"{scheme}://localhost:{port_of(daemon.listen[1])}").connect()
+    with DaemonProcess("--listen", "ws://127.0.0.1:0") as plain:
+        for scheme in ("wss", "askrs", "https"):
+            with pytest.raises(CannotConnect, match="no TLS is spoken there"):
+                SyncClient(f"{scheme}://localhost:{plain.port}").connect()
 
 
 def test_an_old_version_of_tls_is_refused_and_logged(daemon: DaemonProcess) -> None:

@@ -4,6 +4,8 @@ import socket
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 
@@ -70,6 +72,9 @@ def test_what_is_no_event_is_dropped_counted_and_logged_and_harms_nobody(
         for data in bad:
             udp.send(data)
         totals(client, datagrams=len(bad), datagrams_dropped=len(bad))
+        port = urlsplit(daemon.listen[0]).port
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=WITHIN_S) as answer:
+            assert f"askrd_datagrams_dropped_total {len(bad)}.0" in answer.read().decode()
         with client.listen("A", count=1, timeout=WITHIN_S) as heard:
             udp.send(b'{"k":"emit","event":"A"}')
             assert [event.subject for event in heard] == ["A"]

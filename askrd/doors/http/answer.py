@@ -68,6 +68,7 @@ class Answer:
         kind: its content type; empty = it has none.
         headers: further ones.
         closes: whether the connection ends with it.
+        reason: why it refuses, for the log.
     """
 
     status: int
@@ -75,6 +76,7 @@ class Answer:
     kind: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     closes: bool = False
+    reason: str = ""
 
     @property
     def has_body(self) -> bool:
@@ -136,9 +138,8 @@ def refusal(
     """Returns the response to a request that did not reach the core."""
     body = {"code": code, "message": message, "details": {}, "retryable": False, "at": "daemon"}
     headers = {"allow": allow} if allow else {}
-    return Answer(
-        status, dump({"ok": False, "error": body}) + b"\n", JSON_TYPE, headers, closes=closes
-    )
+    data = dump({"ok": False, "error": body}) + b"\n"
+    return Answer(status, data, JSON_TYPE, headers, closes=closes, reason=message)
 
 
 def status_of(error: AskrError) -> int:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import h11
 
 from askrd.doors.http.intake import Head, Unreadable
 from askrd.wire.limits import HTTP_HANDSHAKE_BYTES_MAX
+
+_QUOTED = re.compile(r"bytearray\(b(['\"])(.*?)\1\)")
+"""How h11 quotes what it refuses."""
 
 
 class BodyIntake:
@@ -57,4 +62,5 @@ class BodyIntake:
         try:
             return self._library.next_event()
         except h11.RemoteProtocolError as exc:
-            raise Unreadable(exc.error_status_hint, f"this is no HTTP request: {exc}") from exc
+            said = _QUOTED.sub(r"\1\2\1", str(exc))
+            raise Unreadable(exc.error_status_hint, f"this is no HTTP request: {said}") from exc

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -54,22 +54,23 @@ async def call(request: Request) -> Answer:
     """
     facts = await _facts(request)
     wishes = read_wishes(request)
+    sent = _as_sent(request, facts, wishes)
     if facts.upload and (not is_json(request) or request.content_type == LINES_TYPE):
         payload, coding = _arguments(request, facts)
-        exchange = uploads.begin_items(request, wishes, payload, coding)
+        exchange = uploads.begin_items(request, sent, payload, coding)
     elif request.content_type == LINES_TYPE:
         raise BadRequest(f"{request.rest} takes no upload; send one JSON value", at="daemon")
     elif is_json(request):
         data = await request.body.whole(request.surroundings.limits.payload_bytes_max)
         payload, coding = as_json(data, request.content_type)
-        exchange = _send(request, facts, wishes, payload, coding)
+        exchange = _send(request, sent, payload, coding)
     else:
         bytes_max = request.surroundings.limits.payload_bytes_max
         beginning, has_more = await request.body.beginning(bytes_max)
         if has_more:
-            exchange = uploads.begin_payload(request, wishes, beginning)
+            exchange = uploads.begin_payload(request, sent, beginning)
         else:
-            exchange = _send(request, facts, wishes, beginning, Coding.BYTES)
+            exchange = _send(request, sent, beginning, Coding.BYTES)
     return await _answer(request, facts, wishes, exchange)
 
 
@@ -85,7 +86,8 @@ async def ask(request: Request) -> Answer:
         raise Refused(refusal(405, "bad_request", said, allow="POST, OPTIONS"))
     wishes = read_wishes(request)
     payload, coding = _arguments(request, facts)
-    return await _answer(request, facts, wishes, _send(request, facts, wishes, payload, coding))
+    exchange = _send(request, _as_sent(request, facts, wishes), payload, coding)
+    return await _answer(request, facts, wishes, exchange)
 
 
 async def _facts(request: Request, *, must_exist: bool = False) -> Facts:
@@ -117,16 +119,20 @@ def _asks_many(instances: str) -> bool:
     return not instances.startswith("{") and ("*" in instances or "," in instances)
 
 
-def _send(request: Request, facts: Facts, wishes: Wishes, payload: Raw, coding: int) -> Exchange:
-    options = wishes.options
-    if _wants_stream(request, facts, wishes):
-        options = msgspec.structs.replace(options, reply="stream")
+def _as_sent(request: Request, facts: Facts, wishes: Wishes) -> Wishes:
+    """Returns the wishes with the word that the answer is to come item by item, where it is."""
+    if not _wants_stream(request, facts, wishes):
+        return wishes
+    return replace(wishes, options=msgspec.structs.replace(wishes.options, reply="stream"))
+
+
+def _send(request: Request, wishes: Wishes, payload: Raw, coding: int) -> Exchange:
     return request.guest.call(
         request.rest,
         payload,
         coding,
         ttl_ms=wishes.ttl_ms,
-        options=options,
+        options=wishes.options,
         headers=wishes.headers,
         silent=wishes.silent,
     )

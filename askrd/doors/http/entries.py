@@ -10,10 +10,11 @@ from askrd.doors.http.answer import LINES_TYPE, SSE_TYPE, Answer, Pieces, json_a
 from askrd.doors.http.payloads import body_of, read_payload, text_of
 from askrd.doors.http.request import Request, read_duration_ms
 from askrd.doors.http.watching import watch
-from askrd.wire.bodies import DelOptions, EntryOptions, Json, PutOptions, dump, load
+from askrd.wire.bodies import Json, dump, load
 from askrd.wire.errors import BadRequest
 from askrd.wire.frames import Frame
 from askrd.wire.limits import VALUE_BYTES_MAX
+from askrd.wire.state import DelOptions, EntryOptions, PutOptions
 
 QUERY = ("if_rev", "ttl", "fast")
 _TAG = re.compile(r'(?:W/)?"([0-9]{1,16})"|([0-9]{1,16})')

@@ -25,6 +25,8 @@ COUNTERS = {
     "dropped": "Events that slow readers lost.",
     "forged_replies": "Answers to commands that were never given.",
     "late_replies": "Answers that came when nobody waited any more.",
+    "datagrams": "Datagrams that came.",
+    "datagrams_dropped": "Datagrams that were no event, and were dropped.",
 }
 """Totals of the core, and what they count."""
 

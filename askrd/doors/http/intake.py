@@ -17,9 +17,12 @@ INSTALL = "pip install 'askrd[http]'"
 
 _FOLDED = re.compile(rb"\r\n[ \t]")
 _LONE = re.compile(rb"(?<!\r)\n|\r(?!\n)|\0")
+_LONE_FEED = re.compile(rb"(?<!\r)\n")
+_LINE_ENDS = "a line of the head ends with CR LF, and has neither elsewhere"
 _LENGTH = re.compile(rb"\r\ncontent-length[ \t]*:[ \t]*([^\r\n]*)", re.IGNORECASE)
 _NUMBER = re.compile(rb"[0-9]{1,18}[ \t]*")
 _CODING = re.compile(rb"\r\ntransfer-encoding[ \t]*:", re.IGNORECASE)
+_REQUEST_LINE = re.compile(rb"[!-~]{1,32} [!-~]+ HTTP/[0-9]\.[0-9]\r\n")
 _UPGRADE = re.compile(rb"\r\nupgrade[ \t]*:[^\r\n]*websocket", re.IGNORECASE)
 
 
@@ -89,6 +92,11 @@ class Intake(Protocol):
         """
 
 
+def begins_request(data: bytes) -> bool:
+    """Says whether ``data`` begins with the first line of a request, of whatever method."""
+    return _REQUEST_LINE.match(data) is not None
+
+
 def is_websocket(data: bytes | bytearray) -> bool:
     """Says whether a whole head asks for a WebSocket: then its door, not this one, judges it."""
     end = data.find(b"\r\n\r\n")
@@ -99,11 +107,13 @@ def end_of_head(data: bytes | bytearray) -> int:
     """Returns where a head ends, or -1 when it is not whole.
 
     Raises:
-        Unreadable: it is above the limit.
+        Unreadable: it is above the limit, or will never end as a head does.
     """
     at = data.find(b"\r\n\r\n", 0, HTTP_HANDSHAKE_BYTES_MAX)
     if at < 0 and len(data) >= HTTP_HANDSHAKE_BYTES_MAX:
         raise Unreadable(431, f"a request's head has at most {HTTP_HANDSHAKE_BYTES_MAX} bytes")
+    if at < 0 and _LONE_FEED.search(data):
+        raise Unreadable(400, _LINE_ENDS)
     return at + 4 if at >= 0 else -1
 
 
@@ -114,7 +124,7 @@ def check_head(raw: bytes) -> None:
         Unreadable: they could.
     """
     if _LONE.search(raw):
-        raise Unreadable(400, "a line of the head ends with CR LF, and has neither elsewhere")
+        raise Unreadable(400, _LINE_ENDS)
     if _FOLDED.search(raw):
         raise Unreadable(400, "a header stands on one line")
     if raw.count(b"\r\n") > HEADERS_MAX + 2:

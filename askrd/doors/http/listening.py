@@ -9,9 +9,9 @@ from askrd.doors.guest import Guest
 from askrd.doors.http.answer import SSE_TYPE, Answer, Pieces, json_answer
 from askrd.doors.http.payloads import read_payload, sender_json, sse, text_of
 from askrd.doors.http.request import Request
-from askrd.wire.bodies import Gap, dump, load
+from askrd.wire.bodies import EventOptions, Gap, Json, dump, load
 from askrd.wire.errors import AskrError, BadRequest, Gone
-from askrd.wire.frames import FLAG_KEPT, STAMP_TIME, Frame, Kind
+from askrd.wire.frames import STAMP_TIME, Frame, Kind
 from askrd.wire.limits import ID_MAX
 
 GREETING = b": listening\n\n"
@@ -49,7 +49,7 @@ async def listen(request: Request) -> Answer:
         behind = b""  # The place is of another life of the daemon: the client is told below.
         hearing = await guest.listen(request.rest, _place(guest.epoch, 0))
     lost_after = "" if behind else last
-    events = _events(guest, hearing, lost_after, is_back=bool(last))
+    events = _events(guest, hearing, lost_after)
     return Answer(200, events, SSE_TYPE, headers)
 
 
@@ -71,7 +71,7 @@ def _place(epoch: str, seq: int) -> bytes:
     return dump({"after": {"epoch": epoch, "seq": seq}, "retained": False})
 
 
-async def _events(guest: Guest, hearing: Exchange, lost_after: str, *, is_back: bool) -> Pieces:
+async def _events(guest: Guest, hearing: Exchange, lost_after: str) -> Pieces:
     yield RETRY + GREETING
     if lost_after:
         yield sse(dump({"after": lost_after, "reason": "earlier events are not kept"}), event="gap")
@@ -81,22 +81,21 @@ async def _events(guest: Guest, hearing: Exchange, lost_after: str, *, is_back: 
             frame = await hearing.next_or_nudge()
         except AskrError:
             return  # The daemon or the client goes away: the client comes back by itself.
-        yield BEAT if frame is None else _shown(frame, guest.epoch, is_back=is_back)
+        yield BEAT if frame is None else _shown(frame, guest.epoch)
 
 
-def _shown(frame: Frame, epoch: str, *, is_back: bool) -> bytes:
+def _shown(frame: Frame, epoch: str) -> bytes:
     if frame.kind == Kind.GAP:
         return sse(dump(load(Gap, frame.payload, "gap")), event="gap")
     (micros,) = STAMP_TIME.unpack_from(frame.stamp)
-    body = dump(
-        {
-            "event": frame.name.decode("utf-8", "replace"),
-            "payload": msgspec.Raw(text_of(frame)),
-            "from": sender_json(frame),
-            "seq": frame.id,
-            "ts": micros // 1000,
-        }
-    )
-    # What is retained is older than what was heard: it is no place to come back to.
-    is_retained = frame.flags & FLAG_KEPT and not is_back
-    return sse(body, id_="" if is_retained else f"{epoch}:{frame.id}")
+    told: dict[str, Json | msgspec.Raw] = {
+        "event": frame.name.decode("utf-8", "replace"),
+        "payload": msgspec.Raw(text_of(frame)),
+        "from": sender_json(frame),
+        "seq": frame.id,
+        "ts": micros // 1000,
+    }
+    if frame.options and load(EventOptions, frame.options, "options").retained:
+        # It is older than what was heard: no place to come back to.
+        return sse(dump(told | {"retained": True}))
+    return sse(dump(told), id_=f"{epoch}:{frame.id}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
+from http import HTTPStatus
 from typing import Protocol
 
 from askrd.core.session import Session
@@ -131,6 +132,9 @@ class Turn:
             answer = await answer_for(request)
         except Refused as refused:
             answer = refused.answer
+            if answer.closes or answer.status == HTTPStatus.FORBIDDEN:
+                address = self._link.session.address
+                _log.warning("request refused", address=address, reason=answer.reason)
         except AskrError as error:
             answer = error_answer(error)
         await self._write(answer, origin_headers)

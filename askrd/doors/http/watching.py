@@ -10,9 +10,10 @@ from askrd.doors.http.answer import SSE_TYPE, Answer, Pieces
 from askrd.doors.http.listening import BEAT, RETRY, place_of
 from askrd.doors.http.payloads import sse, text_of
 from askrd.doors.http.request import Request
-from askrd.wire.bodies import EntryOptions, Synced, dump, load
+from askrd.wire.bodies import dump, load
 from askrd.wire.errors import AskrError, Gone
 from askrd.wire.frames import FLAG_KEPT, Frame, Kind
+from askrd.wire.state import EntryOptions, Synced
 
 
 async def watch(request: Request, prefix: str) -> Answer:

@@ -135,6 +135,13 @@ async def total(upload: Upload[int]) -> int:
 
 
 @agent.command
+async def back(upload: Upload) -> AsyncIterator[bytes]:
+    """Gives an upload back, piece by piece."""
+    async for piece in upload:
+        yield piece
+
+
+@agent.command
 async def refuse(upload: Upload) -> None:
     """Fails without reading."""
     raise CommandError("full", "the disk is full")

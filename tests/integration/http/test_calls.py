@@ -151,6 +151,14 @@ def test_an_upload_may_come_in_chunks_of_unknown_number(port: int) -> None:
     connection.close()
 
 
+def test_an_upload_may_be_answered_by_a_stream(port: int) -> None:
+    content = bytes(range(256)) * 10_000
+    answer = ask(port, "POST", "/call/lab.back", content, {"content-type": "image/png"})
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["transfer-encoding"] == "chunked"
+    assert answer.body == content
+
+
 def test_lines_of_json_are_items_of_an_upload(port: int) -> None:
     kind = {"content-type": "application/x-ndjson"}
     assert ask(port, "POST", "/call/lab.total", b"1\n2\n\n3", kind).json == 6

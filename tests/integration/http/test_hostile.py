@@ -72,6 +72,10 @@ def test_the_second_request_is_read_as_strictly_as_the_first(
         (b"GET /" + b"x" * 20_000, 431),
         (b"GET /listen/%zz%ff HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         (b"GET /healthz?a=%ff HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.1\nHost: a\n\n", 400),
+        (b"BREW /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+        (b"get /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 405),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
     ],
 )
 def test_a_bad_head_is_answered(daemon: DaemonProcess, head: bytes, status: int) -> None:
@@ -147,6 +151,8 @@ def test_a_body_that_does_not_come_is_given_up(port: int, daemon: DaemonProcess)
             plug.sendall(head + b" HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n\r\n{")
         for plug in plugs:
             assert everything(plug).startswith(b"HTTP/1.1 408 ")
+    assert "request refused address=127.0.0.1:" in daemon.log.read_text()
+    assert daemon.log.read_text().count('reason="the body came too slowly') == len(heads)
 
 
 def test_a_body_above_every_limit_is_refused_while_it_is_sent(
@@ -169,12 +175,13 @@ def test_bad_chunks_are_refused(port: int, daemon: DaemonProcess) -> None:
         assert raw(daemon.url, start + chunk + b"\r\n0\r\n\r\n" + PING).startswith(b"HTTP/1.1 400 ")
 
 
-def test_a_web_page_is_refused_unless_it_is_allowed(port: int) -> None:
+def test_a_web_page_is_refused_unless_it_is_allowed(port: int, daemon: DaemonProcess) -> None:
     page = {"origin": "https://evil.example"}
     for method, path in (("POST", "/emit/X"), ("GET", "/healthz"), ("OPTIONS", "/emit/X")):
         answer = ask(port, method, path, headers=page)
         assert (answer.status, answer.code) == (403, "forbidden")
         assert "access-control-allow-origin" not in answer.headers
+    assert "web pages of 'https://evil.example' may not" in daemon.log.read_text()
     for headers in (
         {"sec-fetch-site": "cross-site"},
         {"sec-fetch-site": "same-origin", "host": "rebound.example"},

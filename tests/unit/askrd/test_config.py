@@ -184,6 +184,11 @@ def test_bad_file_is_refused_with_the_exact_place(file: Path, text: str, message
     assert refusal(file=file).startswith(f"file {file}: {message}")
 
 
+def test_what_is_no_origin_is_refused_with_an_example(file: Path) -> None:
+    file.write_text('allow_origins = ["a.example"]')
+    assert refusal(file=file).endswith("the port where it has one: https://a.example:8443")
+
+
 def test_file_that_is_not_text_is_refused(file: Path) -> None:
     file.write_bytes(b'workspace = "\xff"')
     assert refusal(file=file).startswith(f"file {file}: not TOML: 'utf-8' codec")

@@ -39,6 +39,8 @@ def test_rules_keep_their_order_and_are_shown_as_they_stand(file: Path) -> None:
         (UDP + RULE.replace("log.*", "$askr.*"), "not emitted by peers"),
         (UDP + '[[channel]]\nmatch = "a"', "missing required field `via` - at `$.channel[0]`"),
         (RULE, "[[channel]] has 'log.*' go via udp, and there is no address for it"),
+        (UDP + RULE.replace("[[channel]]", "[channel]"), "table of its own: [[channel]]"),
+        (UDP + RULE.replace("channel", "channels"), "key `channels`. Did you mean: channel?"),
         (UDP + RULE * 65, "make 65; at most 64 are told"),
     ],
 )

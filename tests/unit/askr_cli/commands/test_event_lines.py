@@ -9,8 +9,9 @@ from askr_cli.commands.event_lines import EventLines, field_of
 from askr_cli.exits import Usage
 from askr_cli.profile import Options
 from askr_cli.render import clock, date_and_clock
-from askrd.sdk.receipts import Receipt, Told
+from askrd.sdk.receipts import Receipt
 from askrd.sdk.values import Event, MarkedEvent
+from askrd.wire.bodies import EventOptions
 from askrd.wire.frames import FLAG_KEPT, STAMP_TIME, Coding, Frame, Kind
 from tests.unit.askr_cli.terminals import KeptTerminal
 
@@ -112,7 +113,7 @@ def told_again(**options: object) -> Event[object]:
         kind=Kind.EVENT, name=b"orders.paid", id=118, payload=b"7", coding=Coding.JSON,
         stamp=stamp, flags=FLAG_KEPT,
     )  # fmt: skip
-    return MarkedEvent(frame, Receipt(Told(**options), Nowhere(), Nowhere()))  # type: ignore[arg-type]
+    return MarkedEvent(frame, Receipt(EventOptions(**options), Nowhere(), Nowhere()))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

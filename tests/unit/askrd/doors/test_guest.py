@@ -14,7 +14,7 @@ from askrd.doors.guest import HEAVY_BYTES, Guest
 from askrd.fabric.single_node import SingleNode
 from askrd.relay import Relay
 from askrd.store.memory import MemoryStore
-from askrd.wire.bodies import CallOptions, DelOptions, EntryOptions, PutOptions, load
+from askrd.wire.bodies import CallOptions, load
 from askrd.wire.codec import Raw
 from askrd.wire.errors import (
     AskrError,
@@ -27,6 +27,7 @@ from askrd.wire.errors import (
 )
 from askrd.wire.frames import Coding, Kind
 from askrd.wire.limits import Limits
+from askrd.wire.state import DelOptions, EntryOptions, PutOptions
 from tests.unit.askrd.doors.hearsay import Wire
 
 T = TypeVar("T")

@@ -56,6 +56,14 @@ def test_what_is_no_request_is_refused(intake: Intake, raw: bytes) -> None:
         intake.read_head(raw)
 
 
+def test_what_is_wrong_is_said_without_words_of_python() -> None:
+    with pytest.raises(Unreadable) as caught:
+        BodyIntake().read_head(b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert caught.value.sentence == (
+        "this is no HTTP request: illegal request line: 'GET /a b HTTP/1.1'"
+    )
+
+
 def test_a_body_in_chunks_is_joined_and_what_follows_is_kept() -> None:
     intake = BodyIntake()
     intake.read_head(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
