@@ -1,4 +1,4 @@
-"""What the micro-benchmarks ask of the pure router: commands with replies, events to listeners.
+"""What the micro-benchmarks ask of the pure router: commands, events, and writes of the state.
 
 A work hands over one read of `BATCH` frames, as a busy connection would, and takes every outbox as
 one joined write, as a door would. Preparing the frames and checking the answers is not timed.
@@ -21,6 +21,8 @@ PAYLOAD = b'"' + b"x" * 126 + b'"'
 """128 bytes of JSON."""
 SUBJECT = b"bench.event"
 FAN_OUTS = (1, 10, 100)
+WRITTEN = 64
+"""Keys that are written again and again."""
 NOW_US = 1_000_000
 
 
@@ -113,6 +115,37 @@ class Events:
         return BATCH * len(self.listeners), taken_ns
 
 
+class Writes:
+    """One writer, a read of writes to some keys, all of which a store then says it has kept."""
+
+    def __init__(self, router_type: type[Router] = Router) -> None:
+        self.hall = Hall(router_type)
+        self.writer = self.hall.join()
+        self.hall.router.effects.clear()
+        self.rounds = 0
+
+    def __call__(self) -> tuple[int, int]:
+        """Returns the number of writes and the nanoseconds they took."""
+        self.rounds += 1
+        router, ids = self.hall.router, range(1, BATCH + 1)
+        puts = b"".join(_put(id_, self.rounds * BATCH + id_) for id_ in ids)
+        started = time.perf_counter_ns()
+        router.feed(self.writer, puts, NOW_US)
+        effects = router.effects.copy()
+        router.effects.clear()
+        router.committed(effects[-1].ticket, NOW_US)
+        answered = self.hall.flush()
+        taken_ns = time.perf_counter_ns() - started
+        assert len(effects) == BATCH
+        _check(answered, [self.writer], Kind.OK)
+        return BATCH, taken_ns
+
+
+def _put(id_: int, number: int) -> bytes:
+    name, value = b"bench/%d" % (id_ % WRITTEN), PAYLOAD[:-9] + b'%08d"' % number
+    return encode(Frame(kind=Kind.PUT, id=id_, name=name, payload=value, coding=Coding.JSON))
+
+
 def _call(id_: int) -> bytes:
     name, coding = b"echo.run", Coding.JSON
     return encode(Frame(kind=Kind.CALL, id=id_, name=name, payload=PAYLOAD, coding=coding))
@@ -130,8 +163,9 @@ def _check(writes: dict[Session, bytes], receivers: list[Session], kind: Kind) -
     assert len({len(data) for data in writes.values()}) == 1, "receivers got different amounts"
 
 
-def router_works() -> Iterator[tuple[str, str, Commands | Events]]:
+def router_works() -> Iterator[tuple[str, str, Commands | Events | Writes]]:
     """Yields the router's works: name, title, and what to time."""
     yield "call", "router: command and reply", Commands()
     for count in FAN_OUTS:
         yield f"event-{count}", f"router: one delivery, event 1 to {count}", Events(count)
+    yield "write", "router: write of the state, kept", Writes()

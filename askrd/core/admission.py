@@ -8,6 +8,8 @@ from askrd.wire.errors import BadRequest, Draining, LimitExceeded, PayloadTooLar
 from askrd.wire.frames import FLAG_HEAD, FLAG_OPTIONS, FLAG_SEALED, FLAG_SILENT, Coding, Frame
 from askrd.wire.limits import HOPS_MAX
 
+_CODING_MAX = int(Coding.BYTES) + 1
+
 
 def check_flags(frame: Frame, allowed: int = FLAG_HEAD | FLAG_SEALED) -> None:
     """Returns when ``frame`` carries no flag that its kind does not take.
@@ -17,7 +19,7 @@ def check_flags(frame: Frame, allowed: int = FLAG_HEAD | FLAG_SEALED) -> None:
     """
     if frame.flags & ~allowed:
         raise BadRequest(f"flags {frame.flags & ~allowed:#04x} do not belong on this frame")
-    if frame.coding > Coding.BYTES + 1:
+    if frame.coding > _CODING_MAX:
         raise BadRequest(f"coding {frame.coding} is unknown")
 
 

@@ -5,26 +5,28 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import takewhile
-from typing import NamedTuple
 
 from askrd.core.state import Entry
 from askrd.wire.limits import STATE_CHANGES_BYTES_MAX, STATE_CHANGES_MAX
 from askrd.wire.names import prefix_matches
 
 
-class Change(NamedTuple):
-    """One committed change.
+class Change:
+    """One change, seen once it is committed.
 
     Attributes:
         rev: its revision. key: of which entry. entry: what it became; None = it is gone.
         cause: `set`, `del`, `ttl` or `owner_gone`. ts_ms: Unix milliseconds.
     """
 
-    rev: int
-    key: str
-    entry: Entry | None
-    cause: str
-    ts_ms: int
+    __slots__ = ("cause", "entry", "key", "rev", "ts_ms")
+
+    def __init__(self, rev: int, key: str, entry: Entry | None, cause: str, ts_ms: int) -> None:
+        self.rev = rev
+        self.key = key
+        self.entry = entry
+        self.cause = cause
+        self.ts_ms = ts_ms
 
     @property
     def op(self) -> str:

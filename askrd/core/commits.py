@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from askrd.core import watchers
 from askrd.core.changes import Change
 from askrd.core.effects import Persist
-from askrd.core.gate import Gated, Proposal
+from askrd.core.gate import Gated
 from askrd.core.session import Session
 from askrd.core.state import Entry
 from askrd.core.switchboard import Switchboard
@@ -59,19 +59,31 @@ def propose(
         frame: what it asked.
         shows_value: whether the answer carries the new value.
     """
+    item = Gated(0, session, frame, workspace)
+    item.is_loose, item.shows_value = is_fast, shows_value
+    _begin(board, workspace, item, key, entry, cause)
+
+
+def _begin(
+    board: Switchboard, workspace: Workspace, item: Gated, key: str, entry: Entry | None, cause: str
+) -> None:
+    """Makes a change the head of its key, and has it wait for the store unless it need not."""
     state, gate = workspace.state, board.gate
     before = state.head(key)
-    proposal = Proposal(workspace, key, entry, state.propose(key, entry, before), cause)
+    rev = state.propose(key, entry, before)
+    ts_ms = entry.ts_ms if entry is not None else board.now_ms
+    item.change = Change(rev, key, entry, cause, ts_ms)
     if (entry is not None and entry.expires_ms) or len(board.expiry):
         _schedule(board, workspace, key, entry)
     is_durable = entry is not None and not entry.owner
     if is_durable or (before is not None and not before.owner):
-        _persist(board, workspace, key, entry if is_durable else None, proposal.rev)
-        if not is_fast:
-            park(board, Gated(gate.ticket, session, frame, proposal, shows_value=shows_value))
+        _persist(board, workspace, key, entry if is_durable else None, rev)
+        if not item.is_loose:
+            item.ticket = gate.ticket
+            park(board, item)
             return
         gate.follow(workspace.name, key)
-    item = Gated(gate.awaited, session, frame, proposal, is_loose=True, shows_value=shows_value)
+    item.ticket, item.is_loose = gate.awaited, True
     _in_turn(board, item)
 
 
@@ -92,9 +104,11 @@ def show(
             board.close(session, 4001, _TOO_FAR)
         return
     cause = "set" if entry is not None else "del"
-    rev = workspace.state.number()
-    proposal = Proposal(workspace, key, entry, rev, cause, for_services)
-    _in_turn(board, Gated(board.gate.awaited, None, _NOT_ASKED, proposal, is_loose=True))
+    change = Change(workspace.state.number(), key, entry, cause, board.now_ms)
+    item = Gated(board.gate.awaited, None, _NOT_ASKED, workspace, change)
+    item.for_services = for_services
+    item.is_loose = True
+    _in_turn(board, item)
 
 
 def acknowledge(
@@ -109,10 +123,9 @@ def acknowledge(
     """Answers a write that changes nothing, once what it found is as safe as it asks for."""
     gate = board.gate
     is_loose = is_fast or gate.committed == gate.ticket
-    ticket = gate.awaited if is_loose else gate.ticket
-    item = Gated(
-        ticket, session, frame, unchanged=entry, is_loose=is_loose, shows_value=shows_value
-    )
+    item = Gated(gate.awaited if is_loose else gate.ticket, session, frame)
+    item.unchanged = entry
+    item.is_loose, item.shows_value = is_loose, shows_value
     if is_loose:
         _in_turn(board, item)
     else:
@@ -186,24 +199,21 @@ def committed(board: Switchboard, ticket: int) -> Iterator[Gated]:
 
 def _settle(board: Switchboard, item: Gated) -> None:
     """Makes a change visible, answers it and tells it."""
-    proposal, session = item.proposal, item.session
+    change, session, workspace = item.change, item.session, item.workspace
     is_there = session is not None and session in board.sessions
-    if proposal is None:
+    if change is None or workspace is None:
         if session is not None and is_there and item.unchanged is not None:
             _answer_unchanged(board, session, item, item.unchanged)
         return
-    workspace, key, entry, rev, cause, for_services = proposal
-    ts_ms = entry.ts_ms if entry is not None else board.now_ms
-    change = Change(rev, key, entry, cause, ts_ms)
-    if key.startswith(watchers.OWN):
-        workspace.state.pass_by(rev)
+    if change.key.startswith(watchers.OWN):
+        workspace.state.pass_by(change.rev)
     else:
-        workspace.state.commit(key, entry, rev)
+        workspace.state.commit(change.key, change.entry, change.rev)
         workspace.changes.remember(change)
     if session is not None and is_there:
         _answer(board, session, item, change)
     if workspace.watching:
-        watchers.tell(board, workspace, change, for_services)
+        watchers.tell(board, workspace, change, item.for_services)
 
 
 def _answer(board: Switchboard, session: Session, item: Gated, change: Change) -> None:
@@ -236,19 +246,19 @@ def rejected(board: Switchboard, reason: str) -> Iterator[Gated]:
     again before the next one.
     """
     released = board.gate.reject()
-    spaces = {item.proposal.workspace: None for item in released if item.proposal is not None}
-    for workspace in spaces:
-        _look_again(board, workspace, workspace.state.give_up())
+    spaces = {item.workspace: None for item in released if item.workspace is not None}
+    for space in spaces:
+        _look_again(board, space, space.state.give_up())
     for item in released:
-        session, proposal = item.session, item.proposal
+        session, change, workspace = item.session, item.change, item.workspace
         if item.deed is not None:
             if session is not None:
                 session.taken.discard(item.frame.id)
             item.deed.undone(board, reason)
             continue
         if session is None:
-            if proposal is not None and watchers.is_own(proposal.key):
-                show(board, proposal.workspace, proposal.key, proposal.entry, proposal.for_services)
+            if change is not None and workspace is not None and watchers.is_own(change.key):
+                show(board, workspace, change.key, change.entry, item.for_services)
             continue
         session.taken.discard(item.frame.id)
         if item.is_read or (item.is_loose and session in board.sessions):

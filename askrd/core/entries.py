@@ -33,6 +33,9 @@ from askrd.wire.state import DelOptions, EntryOptions, GetOptions, PutOptions
 
 OPS = ("", "patch", "incr", "touch")
 """What a `put` may be."""
+_PUT_FLAGS = FLAG_OPTIONS | FLAG_SEALED
+_SHOWN = frozenset({"patch", "incr"})
+"""Those whose answer carries what came of them."""
 
 # ── reading ───────────────────────────────────────────────────────────────────────────────────
 
@@ -116,7 +119,7 @@ def _history(workspace: Workspace, name: str, count: int, *, is_prefix: bool) ->
 def put(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     """Proposes a new value; the answer waits for the commit, unless it need not."""
     check_id(session, frame.id)
-    check_flags(frame, allowed=FLAG_OPTIONS | FLAG_SEALED)
+    check_flags(frame, _PUT_FLAGS)
     _check_size(len(frame.payload))
     key = _key_of(frame.name)
     if not frame.options:
@@ -189,7 +192,7 @@ def _write(
     after = decide(before, write, state.head_rev + 1, board.now_ms)
     if gate.is_behind:
         records.save_again(board)
-    shows_value = write.op in {"patch", "incr"}
+    shows_value = write.op in _SHOWN
     if after is before and before is not None:
         commits.acknowledge(board, session, frame, before, is_fast=is_fast, shows_value=shows_value)
         return

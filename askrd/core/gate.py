@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from askrd.wire.errors import Busy
 from askrd.wire.limits import GATED_BYTES_MAX, GATED_MAX
 
 if TYPE_CHECKING:
+    from askrd.core.changes import Change
     from askrd.core.session import Session
     from askrd.core.state import Entry
     from askrd.core.switchboard import Switchboard
     from askrd.core.workspace import Workspace
     from askrd.wire.frames import Frame
-
-
-class Proposal(NamedTuple):
-    """A change that has its revision and is not seen yet.
-
-    Attributes:
-        workspace: where. key: of which entry. entry: what it becomes; None = it goes.
-        rev: its revision. cause: `set`, `del`, `ttl` or `owner_gone`.
-        for_services: what services see in the entry's place; None = the same.
-    """
-
-    workspace: Workspace
-    key: str
-    entry: Entry | None
-    rev: int
-    cause: str
-    for_services: Entry | None = None
 
 
 class Deed(Protocol):
@@ -47,32 +31,48 @@ Row = tuple[str, str, str]
 """Workspace, shelf and key of a row that is kept."""
 
 
-class Gated(NamedTuple):
+class Gated:
     """A change whose turn has not come, or a request that must not overtake earlier writes.
 
     Attributes:
         ticket: released when this ticket is committed.
         session: who asked; None = nobody did. frame: what it asked.
-        proposal: the change.
+        workspace, change: what has its revision and is not seen yet, and where.
+        for_services: what services see in the place of the change's entry; None = the same.
         unchanged: what a write that changed nothing found. A request with neither is a read.
         is_loose: whether it waits for its turn only, and not for the store.
         shows_value: whether the answer to a write carries the value.
         deed: what is to happen in its turn, in place of a change of the state.
     """
 
-    ticket: int
-    session: Session | None
-    frame: Frame
-    proposal: Proposal | None = None
-    unchanged: Entry | None = None
-    is_loose: bool = False
-    shows_value: bool = False
-    deed: Deed | None = None
+    __slots__ = (
+        "change", "deed", "for_services", "frame", "is_loose", "session", "shows_value", "ticket",
+        "unchanged", "workspace",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        ticket: int,
+        session: Session | None,
+        frame: Frame,
+        workspace: Workspace | None = None,
+        change: Change | None = None,
+        deed: Deed | None = None,
+    ) -> None:
+        self.ticket = ticket
+        self.session = session
+        self.frame = frame
+        self.workspace = workspace
+        self.change = change
+        self.for_services: Entry | None = None
+        self.unchanged: Entry | None = None
+        self.is_loose = self.shows_value = False
+        self.deed = deed
 
     @property
     def is_read(self) -> bool:
         """Whether it changes nothing and was not meant to."""
-        return self.proposal is None and self.unchanged is None and self.deed is None
+        return self.change is None and self.unchanged is None and self.deed is None
 
 
 class Gate:
@@ -171,9 +171,13 @@ class Gate:
             self._loose.popleft()
         while self._weights and self._weights[0][0] <= ticket:
             self.waiting_bytes -= self._weights.popleft()[1]
-        released = []
-        while self._waiting and self._waiting[0].ticket <= ticket:
-            released.append(self._waiting.popleft())
+        released: list[Gated] = []
+        waiting = self._waiting
+        while waiting:
+            item = waiting[0]
+            if item.ticket > ticket:
+                break
+            released.append(waiting.popleft())
         return released
 
     def reject(self) -> list[Gated]:

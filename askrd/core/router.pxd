@@ -3,6 +3,7 @@
 cimport cython
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
+from askrd.core cimport rules
 from askrd.core.routes cimport Route
 from askrd.core.services cimport Instance
 from askrd.core.outbox cimport Outbox

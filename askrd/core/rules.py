@@ -124,13 +124,14 @@ def handle(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> None
             raise BadRequest("a peer writes no stamp; the daemon says who sent a frame")
         if session.phase is Phase.OPENING:
             _open(board, session, frame, len(raw))
+            return
+        rule = RULES.get(frame.kind)
+        if rule is not None:
+            rule(board, session, frame, raw)
         elif frame.kind == Kind.PART:
             _part(board, session, frame)
         else:
-            rule = RULES.get(frame.kind)
-            if rule is None:
-                raise UnknownKind(f"kind {frame.kind:#04x} is not for peers to send here")
-            rule(board, session, frame, raw)
+            raise UnknownKind(f"kind {frame.kind:#04x} is not for peers to send here")
     except AskrError as error:
         _answer(board, session, frame.kind, frame.id, error, frame.name)
 

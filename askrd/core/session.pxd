@@ -14,3 +14,5 @@ cdef class Session:
     cdef public set taken
     cdef public long long last_id, ended_badly, last_ticket, due_us, heard_us, since_us, bytes_in, confirm_at
     cdef public bint is_ready, takes_streams, is_unresponsive, is_held_to_pings, is_finishing, knows_drain, wants_roster
+
+    cpdef bint is_in_use(self, id_) except -1

@@ -125,11 +125,15 @@ def tell(
         if not _watches(session, change.key, own=own):
             continue
         if for_services is not None and session.is_service:
-            full = full or _told(board, workspace, change._replace(entry=for_services))
+            full = full or _told(board, workspace, _as_services_see_it(change, for_services))
             board.send_event(session, full)
         else:
             plain = plain or _told(board, workspace, change)
             board.send_event(session, plain)
+
+
+def _as_services_see_it(change: Change, entry: Entry) -> Change:
+    return Change(change.rev, change.key, entry, change.cause, change.ts_ms)
 
 
 def _watches(session: Session, key: str, *, own: bool) -> bool:

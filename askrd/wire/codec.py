@@ -3,6 +3,7 @@
 import struct
 from typing import cast
 
+from askrd.wire import header
 from askrd.wire.errors import BadRequest, PayloadTooLarge
 from askrd.wire.frames import (
     FLAG_HEAD,
@@ -45,10 +46,10 @@ def encode(frame: Frame) -> bytes:
     size = HEADER_REST_BYTES + len(body)
     lengths = len(frame.stamp), len(frame.name)
     try:
-        header = HEADER.pack(size, frame.kind, *lengths, frame.id, frame.ttl_ms, tail)
+        fixed = HEADER.pack(size, frame.kind, *lengths, frame.id, frame.ttl_ms, tail)
     except struct.error as exc:
         raise ValueError(f"a field does not fit the header: {exc}") from exc
-    return header + body
+    return fixed + body
 
 
 def decode(data: Raw) -> Frame:
@@ -62,7 +63,10 @@ def decode(data: Raw) -> Frame:
     """
     if len(data) < HEADER_BYTES:
         raise BadRequest(f"a frame has at least {HEADER_BYTES} bytes")
-    size, kind, stamp_length, name_length, id_, ttl_ms, tail = HEADER.unpack_from(data)
+    if isinstance(data, bytes):
+        size, kind, stamp_length, name_length, id_, ttl_ms, tail = header.read(data, 0)
+    else:
+        size, kind, stamp_length, name_length, id_, ttl_ms, tail = HEADER.unpack_from(data)
     if size + SIZE_BYTES != len(data):
         raise BadRequest("the size field does not fit the frame")
     if id_ > ID_MAX:

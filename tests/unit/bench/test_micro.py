@@ -3,7 +3,7 @@
 import pytest
 
 from bench.micro import codec_works, time_work
-from bench.router_works import BATCH, FAN_OUTS, Commands, Events
+from bench.router_works import BATCH, FAN_OUTS, Commands, Events, Writes
 
 
 def test_every_command_of_a_batch_gets_its_reply() -> None:
@@ -16,6 +16,13 @@ def test_every_command_of_a_batch_gets_its_reply() -> None:
 def test_every_event_of_a_batch_reaches_every_listener(listeners: int) -> None:
     count, _ = Events(listeners)()
     assert count == BATCH * listeners
+
+
+def test_every_write_of_a_batch_is_kept_and_answered() -> None:
+    work = Writes()
+    count, _ = work()
+    assert count == BATCH
+    assert work.writer.in_open_workspace.state.rev == BATCH
 
 
 @pytest.mark.parametrize("name", ["encode", "decode", "split", "text-in", "text-out"])
