@@ -161,6 +161,12 @@ def save_again(board: Switchboard) -> None:
         gate.follow(name, key)
 
 
+def probe(board: Switchboard) -> None:
+    """Has the store write what it has already, to see whether it can."""
+    workspace = board.workspace(board.daemon.workspace)
+    _persist(board, workspace, _NO_KEY, None, workspace.state.head_rev)
+
+
 def _persist(
     board: Switchboard, workspace: Workspace, key: str, entry: Entry | None, rev: int
 ) -> None:
@@ -186,6 +192,7 @@ def committed(board: Switchboard, ticket: int) -> Iterator[Gated]:
     Yields reads that waited for an earlier write, each when its turn has come: it is to be
     answered before the next one is asked for.
     """
+    board.gate.refusal = ""
     for item in board.gate.release(ticket):
         if item.session is not None:
             item.session.taken.discard(item.frame.id)
@@ -245,6 +252,7 @@ def rejected(board: Switchboard, reason: str) -> Iterator[Gated]:
     Yields reads, and writes that did not wait for the store, each in its turn: it is to be asked
     again before the next one.
     """
+    board.gate.refusal = reason
     released = board.gate.reject()
     spaces = {item.workspace: None for item in released if item.workspace is not None}
     for space in spaces:

@@ -18,6 +18,7 @@ cdef class Gate:
     cdef readonly object _waiting, _fast, _loose, _weights
     cdef public long long ticket, committed, awaited, waiting_bytes
     cdef public dict unsaved, unsaved_rows
+    cdef public str refusal
 
     cpdef check_room(self)
     cpdef park(self, Gated item)

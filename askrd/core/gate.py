@@ -86,6 +86,7 @@ class Gate:
         unsaved: workspace and key of what was answered without waiting and refused by the store.
         unsaved_rows: the same for rows, with what they are to be.
         waiting_bytes: of rows that the store was given and has not settled.
+        refusal: why the store kept nothing of what it was given last; empty = it did.
     """
 
     __slots__ = (
@@ -95,6 +96,7 @@ class Gate:
         "_weights",
         "awaited",
         "committed",
+        "refusal",
         "ticket",
         "unsaved",
         "unsaved_rows",
@@ -110,6 +112,7 @@ class Gate:
         self.ticket = 0
         self.committed = 0
         self.awaited = 0
+        self.refusal = ""
         self.unsaved: dict[tuple[str, str], None] = {}
         self.unsaved_rows: dict[Row, bytes | None] = {}
 

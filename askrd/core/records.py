@@ -10,6 +10,8 @@ from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
 from askrd.wire.frames import Frame, Kind
 
+AGAIN_US = 5_000_000
+"""So long after a refusal the store is tried again, whether somebody writes or not."""
 _NOT_ASKED = Frame(kind=Kind.PUT)
 
 
@@ -67,6 +69,18 @@ def save_again(board: Switchboard) -> None:
     for (name, shelf, key), value in unsaved.items():
         _write(board, name, shelf, key, value)
         board.gate.follow_row((name, shelf, key), value)
+
+
+def persevere(board: Switchboard) -> None:
+    """Has a store that has refused be tried again and again, also when nobody writes."""
+    board.alarms.arm("the store refused", board.now_us + AGAIN_US, _try_again)
+
+
+def _try_again(board: Switchboard) -> None:
+    if board.gate.is_behind:
+        save_again(board)
+    elif board.gate.refusal:
+        commits.probe(board)
 
 
 def _write(board: Switchboard, workspace: str, shelf: str, key: str, value: bytes | None) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from askrd.core import commits, departure, links, liveness, membership, recovery, rules
+from askrd.core import commits, departure, links, liveness, membership, records, recovery, rules
 from askrd.core.effects import Effect
 from askrd.core.session import Phase, Session
 from askrd.core.state import Entry
@@ -374,6 +374,7 @@ class Router:
         self.board.now_us = now_us
         for request in commits.rejected(self.board, reason):
             rules.ask_again(self.board, request)
+        records.persevere(self.board)
 
     # ── what the caller asks ──────────────────────────────────────────────────────────────
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import pytest
 
 from askrd.testing.daemon_process import DaemonProcess
+from tests.integration.http.web import ask
 from tests.integration.text_peer import PATIENCE_S, Frame, TextPeer, TextService
 from tests.integration.work_load import LOG, everything_in_the_log, of_daemon
 from tests.integration.writers import everything, wait_until
@@ -273,6 +274,24 @@ def small_disk(where: Path) -> Iterator[Path]:
         yield where
     finally:
         subprocess.run(["umount", str(where)], check=True)
+
+
+@needs_compiler
+def test_a_daemon_whose_disk_fails_is_not_ready_until_it_works_although_nobody_writes(
+    tmp_path: Path, library: Path
+) -> None:
+    disk = Disk(tmp_path, library)
+    with disk.daemon() as daemon:
+        port = int(daemon.url.rpartition(":")[2])
+        assert ask(port, "GET", "/readyz").status == 200
+        disk.fail("write", errno.ENOSPC)
+        with TextPeer(daemon.unix_url) as peer:
+            assert peer.ask(k="put", id=1, key="k", d=1)["code"] == "storage_unavailable"
+        told = ask(port, "GET", "/readyz")
+        assert (told.status, told.json["reasons"][0]["check"]) == (503, "store")
+        assert "database or disk is full" in told.json["reasons"][0]["message"]
+        disk.work()
+        wait_until(lambda: ask(port, "GET", "/readyz").status == 200)
 
 
 @needs_root

@@ -24,12 +24,17 @@ async def readyz(request: Request) -> Answer:
         reasons.append(
             {"check": "store", "message": f"{GATED_MAX} state writes wait for the store"}
         )
-    if board.gate.unsaved:
+    if board.gate.refusal:
         reasons.append(
             {
                 "check": "store",
-                "message": f"{len(board.gate.unsaved)} fast writes could not be kept",
+                "message": f"the store cannot write ({board.gate.refusal}); it is tried again",
             }
+        )
+    if board.gate.is_behind:
+        behind = len(board.gate.unsaved) + len(board.gate.unsaved_rows)
+        reasons.append(
+            {"check": "store", "message": f"{behind} writes that were answered are not kept yet"}
         )
     body = {"ready": not reasons, "reasons": reasons}
     return json_answer(body, 503 if reasons else 200)

@@ -116,3 +116,34 @@ def test_a_write_of_state_saves_refused_rows_and_a_row_saves_refused_state() -> 
         "2",
     }
     assert board.gate.is_settled
+
+
+def test_a_store_that_refused_is_tried_again_although_nobody_writes() -> None:
+    desk = Desk(is_stored=False)
+    board = desk.router.board
+    records.keep(board, board.workspace("askr"), "jobs", "1", b"a", deed=Told("one", []))
+    desk.settle()
+    for _ in range(2):
+        desk.router.rejected("no room", desk.now_us)
+        assert board.gate.refusal == "no room"
+        desk.effects.clear()
+        desk.after(records.AGAIN_US)
+        assert [type(effect) for effect in desk.effects] == [Persist]
+    desk.commit(board.gate.ticket)
+    assert (board.gate.refusal, board.gate.is_settled) == ("", True)
+    desk.effects.clear()
+    desk.after(2 * records.AGAIN_US)
+    assert desk.effects == []
+
+
+def test_what_is_to_be_kept_nevertheless_is_given_to_it_then() -> None:
+    desk = Desk(is_stored=False)
+    board = desk.router.board
+    records.keep(board, board.workspace("askr"), "jobs", "1", b"a")
+    desk.settle()
+    desk.router.rejected("no room", desk.now_us)
+    desk.effects.clear()
+    desk.after(records.AGAIN_US)
+    assert [(effect.key, effect.value) for effect in desk.effects if isinstance(effect, Record)] == [
+        ("1", b"a")
+    ]
