@@ -41,6 +41,8 @@ def set_(
 ) -> int:
     """Sets a key to a value."""
     check_key(key)
+    if not value and raw_payload is None:
+        raise Usage(f"set {quote(key)} to what? A value is '\"text\"', 7, null, name=text or -")
     body = read_payload(value or [], raw_file=raw_payload, read_stdin=terminal.read_stdin)
     if terminal.dry_run:
         members = payload_members(body) | {"if_rev": if_rev, "ttl": ttl}

@@ -55,6 +55,12 @@ def test_a_key_with_a_time_to_live_goes(askr: Askr, key: str) -> None:
     assert askr("state", "get", key).code == 5
 
 
+def test_a_key_is_set_to_something(askr: Askr, key: str) -> None:
+    told = askr("state", "set", key)
+    assert (told.code, "to what?" in told.err) == (2, True)
+    assert askr("state", "set", key, "null").code == 0
+
+
 def test_a_set_without_a_time_to_live_stays(askr: Askr, key: str) -> None:
     askr("state", "set", key, "1", "--ttl", "1m")
     told = askr("state", "set", key, "1")

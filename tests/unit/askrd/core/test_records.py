@@ -144,6 +144,6 @@ def test_what_is_to_be_kept_nevertheless_is_given_to_it_then() -> None:
     desk.router.rejected("no room", desk.now_us)
     desk.effects.clear()
     desk.after(records.AGAIN_US)
-    assert [(effect.key, effect.value) for effect in desk.effects if isinstance(effect, Record)] == [
-        ("1", b"a")
-    ]
+    assert [
+        (effect.key, effect.value) for effect in desk.effects if isinstance(effect, Record)
+    ] == [("1", b"a")]
