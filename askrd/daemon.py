@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from askrd.config import Config, ListenAddress, Loaded
-from askrd.core import departure
+from askrd.core import attachments, departure
 from askrd.core.router import Router
 from askrd.core.switchboard import Daemon as Identity
 from askrd.doors.dialling import Dialler
@@ -173,7 +173,8 @@ class RunningDaemon:
         )
         relay.on_gone = listener.forget
         relay.on_rebound = listener.rebound
-        dialler = Dialler(relay, relay.connect, relay.enter)
+        reached = partial(attachments.reached, relay.router.board)
+        dialler = Dialler(relay, relay.connect, relay.enter, reached)
         relay.on_dial = dialler.take
         record: whereabouts.Record | None = None
         path = whereabouts.record_path(self._listen, self._environ)

@@ -10,6 +10,7 @@ import typer
 from askr_cli.commands.frames import show_call
 from askr_cli.commands.registry import print_table
 from askr_cli.exits import Exit, Usage
+from askr_cli.safe_text import escaped
 from askr_cli.terminal import Terminal
 from askrd.wire.addresses import parse_node_askr
 from askrd.wire.errors import BadRequest
@@ -72,8 +73,8 @@ def attach(
     _show(terminal, row)
     if not row["connected"]:
         terminal.note(
-            f"{row['url']} does not answer yet; the daemon goes on dialling. To stop it: "
-            f"askr detach {name}"
+            f"{row['url']} does not answer yet{_why(row)}; the daemon goes on dialling. "
+            f"To stop it: askr detach {name}"
         )
     return Exit.DONE
 
@@ -108,6 +109,10 @@ def _once_connected(terminal: Terminal, row: Row) -> Row:
         rows = terminal.client().send("$askr.attached", timeout=terminal.timeout_s)
         row = next((one for one in rows if one["service"] == row["service"]), row)
     return row
+
+
+def _why(row: Row) -> str:
+    return f" ({escaped(row['why'])})" if row.get("why") else ""
 
 
 def _show(terminal: Terminal, row: Row) -> None:

@@ -80,6 +80,7 @@ def detach(board: Switchboard, session: Session, argument: Json) -> Json:
         raise NotFound(f"{shown(name)} is not attached.{hint}", details={"nearest": close})
     board.gate.check_room()
     del board.attachments[workspace.name, name]
+    board.unreached.pop(known, None)
     board.effects.append(HangUp(known))
     board.note("detached", service=name, address=known.address, by=session.peer_id)
     records.keep(board, workspace, SHELF, name, None)
@@ -114,6 +115,14 @@ def _check_room(board: Switchboard) -> None:
             f"{ATTACHMENTS_MAX} services are attached already; detach one first",
             details={"limit": "attachments_max"},
         )
+
+
+def reached(board: Switchboard, attachment: Attachment, why_not: str) -> None:
+    """Takes note that a service was connected to, or why it could not be."""
+    if not why_not:
+        board.unreached.pop(attachment, None)
+    elif attachment in board.attachments.values():
+        board.unreached[attachment] = why_not
 
 
 def _read(workspace: str, told: Attach) -> Attachment:
@@ -151,7 +160,7 @@ def _row(board: Switchboard, attachment: Attachment) -> dict[str, Json]:
     workspace = board.workspaces.get(attachment.workspace)
     service = workspace.destinations.services.get(attachment.service) if workspace else None
     instances = service.instances.values() if service is not None else ()
-    return {
+    row: dict[str, Json] = {
         "url": _url(attachment),
         "service": attachment.service,
         "commands": list(attachment.commands),
@@ -160,3 +169,5 @@ def _row(board: Switchboard, attachment: Attachment) -> dict[str, Json]:
             (one.session.via, one.session.address) == (VIA, attachment.address) for one in instances
         ),
     }
+    why = board.unreached.get(attachment)
+    return row | {"why": why} if why and not row["connected"] else row

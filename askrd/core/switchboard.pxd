@@ -10,7 +10,7 @@ cdef class Switchboard:
     cdef public object daemon, limits, expiry, alarms, recent, failures
     cdef public long long now_us, started_us, wall_offset_us, queued_bytes, grace_ms
     cdef long long _floor
-    cdef public dict sessions, workspaces, attachments
+    cdef public dict sessions, workspaces, attachments, unreached
     cdef public Gate gate
     cdef public Wheel wheel
     cdef public Totals totals

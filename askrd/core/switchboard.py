@@ -113,6 +113,7 @@ class Switchboard:
         queued_bytes: roughly what was put into outboxes since the last flush.
         expiry: when entries of the state go by themselves. alarms: what else is to be done at a time.
         attachments: the services the daemon dials, by workspace and name.
+        unreached: why some of them are not connected.
         channels: which events go best another way, as a welcome tells peers of the own workspace.
         grace_ms: how long a drain may take, or 0 while not draining.
         recent: the last commands that were given to an instance. failures: the last that failed.
@@ -137,6 +138,7 @@ class Switchboard:
         "sessions",
         "started_us",
         "totals",
+        "unreached",
         "wall_offset_us",
         "wheel",
         "workspaces",
@@ -162,6 +164,7 @@ class Switchboard:
         self.recent: deque[Entry | Past] = deque(maxlen=RECENT_COMMANDS_MAX)
         self.failures: deque[Failure] = deque(maxlen=RECENT_COMMANDS_MAX)
         self.attachments: dict[tuple[str, str], Attachment] = {}
+        self.unreached: dict[Attachment, str] = {}
         self._floor = 0
         self.grace_ms = 0
 

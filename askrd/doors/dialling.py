@@ -27,14 +27,24 @@ _log = Log("askrd.doors")
 
 Connect = Callable[[str, str], Session]
 Enter = Callable[[Session, Door], None]
+Reached = Callable[[Attachment, str], None]
+"""Told why a service could not be connected to; of one that was, that is empty."""
 
 
 class Dialler:
     """Keeps a connection to every attached service, once it has begun."""
 
-    def __init__(self, relay: Relay, connect: Connect, enter: Enter) -> None:
-        """Dials nobody yet; ``connect`` makes sessions, ``enter`` learns their doors."""
+    def __init__(self, relay: Relay, connect: Connect, enter: Enter, reached: Reached) -> None:
+        """Dials nobody yet.
+
+        Args:
+            relay: what the doors talk to.
+            connect: makes sessions.
+            enter: learns their doors.
+            reached: told that a service was connected to, or why it could not be.
+        """
         self._relay = relay
+        self._reached = reached
         self._connect = connect
         self._enter = enter
         self._own: list[ListenAddress] = []
@@ -58,7 +68,9 @@ class Dialler:
         if self._early is not None:
             self._early.append(wish)
         elif isinstance(wish, Dial):
-            keeper = _Keeper(self._relay, self._connect, self._enter, attachment, self._own)
+            keeper = _Keeper(
+                self._relay, self._connect, self._enter, self._reached, attachment, self._own
+            )
             task = asyncio.get_running_loop().create_task(keeper.keep())
             self._keepers[attachment] = keeper, task
         elif attachment in self._keepers:
@@ -90,12 +102,14 @@ class _Keeper:
         relay: Relay,
         connect: Connect,
         enter: Enter,
+        reached: Reached,
         attachment: Attachment,
         own: list[ListenAddress],
     ) -> None:
         self._relay = relay
         self._connect = connect
         self._enter = enter
+        self._reached = reached
         self._attachment = attachment
         self._own = own
         self._chance = random.Random()  # noqa: S311  # jitter is no secret
@@ -137,6 +151,7 @@ class _Keeper:
                     "attached service away", service=one.service, address=one.address, reason=reason
                 )
             self._is_away = True
+            self._reached(one, reason)
 
     def _greeter(self) -> _Greeter:
         return _Greeter(self._enter_link)
@@ -145,8 +160,11 @@ class _Keeper:
         one = self._attachment
         if _is_own(transport, self._own):
             _log.warning("attached to itself", service=one.service, address=one.address)
+            why_not = "it is this daemon itself, whose commands would go in a circle"
+            self._reached(one, why_not)
             transport.abort()
             return
+        self._reached(one, "")
         session = self._connect(VIA, one.address)
         link = self._link = NodeAskrLink(
             self._relay, session, transport, one, instance=self._instance

@@ -169,6 +169,7 @@ def test_a_service_that_is_away_is_dialled_until_it_is_there(askr: Askr) -> None
     told = askr("attach", node.url, "--as", "agent")
     assert told.code == 0
     assert "does not answer yet" in told.err
+    assert "refused" in told.err
     with NodeAskrService(COMMANDS, port=port):
         assert eventually(askr, connected=True)
 
@@ -178,6 +179,7 @@ def test_the_daemon_does_not_dial_itself(askr: Askr, daemon: DaemonProcess) -> N
         url = f"node-askr://{host}:{daemon.port}"
         told = askr("attach", url, "--as", "loop", "--commands", "fetch", "--json")
         assert (told.code, told.json["connected"]) == (0, False)
+        assert "it is this daemon itself" in told.json["why"]
         assert askr("detach", "loop").code == 0
     assert "attached to itself" in daemon.log.read_text()
 

@@ -20,16 +20,20 @@ class Exchange:
         self.relay = Hearing()
         self.writers: list[asyncio.StreamWriter] = []
         self.entered: list[Door] = []
+        self.told: list[str] = []
         self.dialler = self.hire()
         self.dialler.begin([])
         self._server: asyncio.Server | None = None
 
     def hire(self) -> Dialler:
         """Returns a dialler that has not begun."""
-        return Dialler(self.relay, self._connect, self._enter)
+        return Dialler(self.relay, self._connect, self._enter, self._reached)
 
     def _connect(self, via: str, address: str) -> Session:
         return open_session()
+
+    def _reached(self, _attachment: Attachment, why_not: str) -> None:
+        self.told.append(why_not)
 
     def _enter(self, session: Session, door: Door) -> None:
         self.entered.append(door)
@@ -83,8 +87,10 @@ def test_a_service_that_is_away_is_dialled_until_it_is_there() -> None:
         port = await exchange.listen()
         await exchange.close()
         exchange.dialler.take(Dial(agent(port)))
+        await until(lambda: any("Connect call failed" in why for why in exchange.told))
         assert await exchange.listen(port) == port
         await until(lambda: len(exchange.writers) == 1)
+        await until(lambda: exchange.told[-1] == "")
 
     played(play)
 
