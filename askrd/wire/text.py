@@ -35,6 +35,7 @@ from askrd.wire.vocabulary import (
     FLAG_FIELD,
     GRAVE_FIELDS,
     NAME_FIELD,
+    NOT_TOLD,
     OPTIONS_OF,
     RELAYED_BODIES,
     SHORT,
@@ -259,7 +260,9 @@ def encode_text(frame: Frame, *, sub: int = 0) -> bytes:
     if field is not None and frame.name:
         head[field] = frame.name.decode("utf-8", "replace")
     body = None if kind in WITH_PAYLOAD else _object(frame.payload)
-    if body is not None and kind in RELAYED_BODIES:
+    if kind in NOT_TOLD:
+        body = {}
+    elif body is not None and kind in RELAYED_BODIES:
         body = {name: value for name, value in body.items() if name not in ENVELOPE_FIELDS}
     inner = _told(frame.options) | (body or {})
     pasted = _pasted(frame) if body is None else b""

@@ -96,6 +96,9 @@ ENVELOPE_FIELDS = frozenset(
 )
 """What a frame says about itself; the members of a relayed body cannot say it."""
 
+NOT_TOLD = frozenset({Kind.SUBBED})
+"""Kinds whose body text leaves out: what it is for, lines of text do not do."""
+
 RELAYED_BODIES = frozenset({Kind.FAIL, Kind.CREDIT, Kind.RESET})
 """Kinds whose members another peer may have written."""
 

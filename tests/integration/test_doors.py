@@ -110,8 +110,7 @@ def test_websocket_text_and_binary_reach_each_other(
             await web.send('{"k":"hello","v":1,"name":"web"}')
             assert json.loads(await web.recv())["k"] == "welcome"
             await web.send('{"k":"sub","id":4,"pattern":"X.*"}')
-            subbed = json.loads(await web.recv())
-            assert (subbed["k"], subbed["id"]) == ("subbed", 4)
+            assert json.loads(await web.recv()) == {"k": "subbed", "id": 4}
             with BinaryPeer(daemon.unix_url, name="raw") as raw:
                 raw.say("emit", 0, b"X.bytes", b"\0\1", coding=2)
                 raw.say("emit", 0, b"X.json", b'{"a":\n1}', coding=1)

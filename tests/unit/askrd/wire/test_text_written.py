@@ -76,6 +76,11 @@ def test_a_change_has_its_rev_and_no_id() -> None:
     assert written(frame) == {"k": "change", "key": "a", "rev": 9, "d": 1}
 
 
+def test_where_a_subscription_begins_is_not_told_in_text() -> None:
+    frame = Frame(kind=Kind.SUBBED, id=4, payload=b'{"seq":9}', coding=JSON)
+    assert written(frame) == {"k": "subbed", "id": 4}
+
+
 def test_what_was_kept_says_so() -> None:
     assert written(Frame(kind=Kind.CHANGE, name=b"a", flags=FLAG_KEPT))["kept"] is True
 
