@@ -69,9 +69,9 @@ def span_text(milliseconds: int) -> str:
 
 
 def duration_text(milliseconds: float) -> str:
-    """Returns a duration for people: `0.21 ms`, `12.4 ms`, `1.5 s`, `2 m`, `3.1 h`."""
+    """Returns a duration for people: `0.21 ms`, `12.4 ms`, `100 ms`, `1.5 s`, `2 m`, `3.1 h`."""
     for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1_000)):
         if milliseconds >= size:
             return f"{milliseconds / size:.1f}".removesuffix(".0") + f" {unit}"
-    digits = 2 if milliseconds < 1 else 1
+    digits = 0 if isinstance(milliseconds, int) else 2 if milliseconds < 1 else 1
     return f"{milliseconds:.{digits}f} ms"

@@ -37,6 +37,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
     [
         (0.214, "0.21 ms"),
         (12.44, "12.4 ms"),
+        (100, "100 ms"),
         (1_500, "1.5 s"),
         (30_000, "30 s"),
         (120_000, "2 m"),

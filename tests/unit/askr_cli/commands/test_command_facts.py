@@ -54,7 +54,7 @@ def test_statistics_are_told_when_there_are_any() -> None:
     told = dict(command_facts({"statistics": figures}))
     assert told == {
         "so far": "4 calls, 1 failed, 2 in flight",
-        "took": "p50 1.2 ms  p95 40.0 ms  p99 2 s",
+        "took": "p50 1.2 ms  p95 40 ms  p99 2 s",
     }
 
 
