@@ -12,7 +12,7 @@ PRESENT := $(shell [ -x $(BIN)/python ] && cat $(VENV)/.made-with 2>/dev/null)
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
-.PHONY: help demo test test-compiled test-root compiled run check bench bench-peers bench-growth bench-tax bench-state bench-history clean
+.PHONY: help demo test test-compiled test-root compiled run check bench bench-peers bench-growth bench-tax bench-state bench-history soak clean
 
 help:
 	@echo 'make demo    start a daemon and the example agent, run the client story, stop everything'
@@ -26,6 +26,7 @@ help:
 	@echo 'make bench-peers  the same beside nats, redis, mosquitto and crossbar, where they are installed'
 	@echo 'make bench-growth   cost beside many connections, subscriptions and services'
 	@echo 'make bench-state    durable writes, watchers, jobs and starts beside redis, where it is installed'
+	@echo 'make soak    everything at once for five minutes; memory and descriptors must stay flat'
 	@echo 'make bench-tax      what each check costs on the hot path'
 	@echo 'make bench-history  the latest figures     make bench-history ARGS="add --label TEXT" adds'
 	@echo 'make clean   remove the environment and everything generated'
@@ -85,6 +86,9 @@ bench-peers: $(VENV)/.installed-bench
 
 bench-growth: $(VENV)/.installed-bench
 	@$(BIN)/python -m bench.growth $(ARGS)
+
+soak: $(VENV)/.installed-test
+	@$(BIN)/python -m bench.soak $(ARGS)
 
 bench-state: $(VENV)/.installed-run
 	@$(BIN)/python -m bench.state $(ARGS)
