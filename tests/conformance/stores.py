@@ -78,10 +78,18 @@ class Opened:
         self.directory = directory
         self.loop, self.heard = Loop(), Heard()
         self.store = kind.make(directory, self.heard, self.loop.later)
+        self._next: Opened | None = None
 
     def again(self) -> "Opened":
         self.store.close()
-        return Opened(self.kind, self.directory)
+        self._next = Opened(self.kind, self.directory)
+        return self._next
+
+    def close(self) -> None:
+        """Closes it, and what was opened after it."""
+        self.store.close()
+        if self._next is not None:
+            self._next.close()
 
     def keep(self, *changes: Durable) -> None:
         """Writes changes and returns when they are committed."""

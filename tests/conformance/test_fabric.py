@@ -35,6 +35,7 @@ class Relay:
         self.said: list[int | str] = []
         self.store: Store | None = None
         self.fabric: Fabric = SingleNode(self, self._make_store)
+        self._next: Relay | None = None
 
     def _make_store(self, outcomes: Outcomes) -> Store:
         self.store = self.kind.make(self.directory, outcomes, self.loop.later)
@@ -54,14 +55,21 @@ class Relay:
 
     def again(self) -> "Relay":
         self.fabric.close()
-        return Relay(self.kind, self.directory)
+        self._next = Relay(self.kind, self.directory)
+        return self._next
+
+    def close(self) -> None:
+        """Closes it, and what was opened after it."""
+        self.fabric.close()
+        if self._next is not None:
+            self._next.close()
 
 
 @pytest.fixture(params=[MEMORY, SQLITE], ids=lambda kind: kind.name)
 def relay(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Relay]:
     made = Relay(request.param, tmp_path / "data")
     yield made
-    made.fabric.close()
+    made.close()
 
 
 def test_nothing_is_decided_within_the_call(relay: Relay) -> None:
@@ -138,7 +146,7 @@ def test_what_is_told_to_others_decides_nothing_and_is_not_kept(relay: Relay) ->
 def durable(tmp_path: Path) -> Iterator[Relay]:
     made = Relay(SQLITE, tmp_path / "data")
     yield made
-    made.fabric.close()
+    made.close()
 
 
 def test_what_cannot_be_kept_is_rejected_with_all_that_waits_and_never_decided(

@@ -24,7 +24,7 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
     kind: Kind = request.param
     found = Opened(kind, tmp_path / "data")
     yield found
-    found.store.close()
+    found.close()
 
 
 def test_nothing_is_committed_before_the_caller_is_done(opened: Opened) -> None:
@@ -105,7 +105,7 @@ def test_records_that_were_kept_are_there_again_where_the_store_is_durable(
 def durable(tmp_path: Path) -> Iterator[Opened]:
     found = Opened(SQLITE, tmp_path / "data")
     yield found
-    found.store.close()
+    found.close()
 
 
 def test_what_was_taken_before_the_close_is_kept(durable: Opened) -> None:

@@ -3,7 +3,7 @@
 import shlex
 
 import msgspec
-from hypothesis import given, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from askr_cli.commands.describe import description
 from askr_cli.payload import read_payload
@@ -143,6 +143,7 @@ def test_an_event_is_to_be_listened_to() -> None:
     assert lines == ["PAID", "", "payload    integer", "", "try", "  askr listen PAID"]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first text takes long to make
 @given(
     st.dictionaries(
         st.sampled_from(
