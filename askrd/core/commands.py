@@ -42,7 +42,7 @@ from askrd.wire.frames import (
     Frame,
     Kind,
 )
-from askrd.wire.limits import ASKED_MAX, HEADER_BYTES, JOB_SHOWN_BYTES_MAX
+from askrd.wire.limits import ASKED_MAX, HEADER_BYTES, JOB_PROGRESS_BYTES_MAX
 
 _NOBODY_THERE = (NoInstance, ServiceUnknown, CommandUnknown, Draining)
 
@@ -189,8 +189,9 @@ def progress(board: Switchboard, session: Session, frame: Frame, raw: Raw) -> No
     course = with_course(entry)
     course.has_spoken = True
     if course.job is not None:  # Nobody waits for it; who asks is shown the last of it.
-        if len(frame.payload) <= JOB_SHOWN_BYTES_MAX:
+        if len(frame.payload) <= JOB_PROGRESS_BYTES_MAX:
             course.job.progress = bytes(frame.payload), frame.coding, frame.flags & FLAG_SEALED
+            caller.in_open_workspace.jobs.weigh(course.job)
         return
     if course.due_us:
         course.renew(board.now_us, board.limits.stream_idle_ms, entry[6])

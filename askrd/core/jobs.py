@@ -112,7 +112,8 @@ class Job:
 
     def measure(self) -> int:
         """Returns the bytes it counts for."""
-        return OVERHEAD_BYTES + len(self.payload) + len(self.head) + len(self.result)
+        news = len(self.progress[0]) if self.progress is not None else 0
+        return OVERHEAD_BYTES + len(self.payload) + len(self.head) + len(self.result) + news
 
 
 class Queue:
@@ -272,7 +273,9 @@ class Jobs:
         job.queue.counts[job.state] -= 1
         job.queue.counts[state] += 1
         job.state = state
-        job.progress = None
+        if job.progress is not None:
+            job.progress = None
+            self.weigh(job)
         self.ended.pop(job.id, None)
         self._place(job)
         if was_queued:

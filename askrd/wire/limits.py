@@ -142,7 +142,9 @@ JOB_BACKOFF_MS_MAX = 60_000
 JOB_KEEP_MS = 60 * 60 * 1000
 """How long the result of a job is kept when its command does not say."""
 JOB_SHOWN_BYTES_MAX = 64 * KIB
-"""Largest value in the event about a job's end; largest argument and news in its description."""
+"""Largest value in the event about a job's end, and largest argument in its description."""
+JOB_PROGRESS_BYTES_MAX = 4 * KIB
+"""Largest news of a running job that are remembered."""
 JOBS_LISTED = 100
 """Jobs that `$askr.jobs.list` shows unless asked for another number."""
 JOBS_LISTED_MAX = 1_000

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from askrd.wire.frames import FLAG_MORE, Coding, Frame, Kind
-from askrd.wire.limits import GATED_BYTES_MAX, JOB_SHOWN_BYTES_MAX, JOBS_BYTES_MAX
+from askrd.wire.limits import GATED_BYTES_MAX, JOB_PROGRESS_BYTES_MAX, JOBS_BYTES_MAX
 from tests.unit.askrd.core.desk import MS, SECOND, Desk, body, json
 from tests.unit.askrd.core.workshop import ask, news, options, state, worker
 
@@ -274,11 +274,24 @@ def test_the_last_progress_of_a_running_job_is_shown_to_who_asks() -> None:
     agent.say(json(Kind.PROGRESS, 0.25, id=call.id), json(Kind.PROGRESS, 0.5, id=call.id))
     assert (agent.heard(), me.heard()) == ([], [])
     assert me.ask("$askr.jobs.show", 1)["progress"] == 0.5
-    agent.say(json(Kind.PROGRESS, "x" * JOB_SHOWN_BYTES_MAX, id=call.id))
+    agent.say(json(Kind.PROGRESS, "x" * JOB_PROGRESS_BYTES_MAX, id=call.id))
     assert me.ask("$askr.jobs.show", 1)["progress"] == 0.5
     agent.reply(call.id)
     shown = me.ask("$askr.jobs.show", 1)
     assert (shown["state"], "progress" in shown) == ("done", False)
+
+
+def test_the_progress_of_jobs_counts_with_them() -> None:
+    desk = Desk()
+    agent, me = worker(desk), desk.join("me")
+    ask(me)
+    jobs = desk.router.board.workspaces["askr"].jobs
+    before = jobs.bytes
+    agent.say(json(Kind.PROGRESS, "x" * 998, id=agent.calls()[0].id))
+    assert jobs.bytes == before + 1_000
+    desk.after(31 * SECOND)
+    assert state(me, "1") == "queued"
+    assert jobs.bytes == before
 
 
 def test_a_result_is_kept_as_long_as_declared() -> None:

@@ -100,7 +100,10 @@ OF_THE_CODE = {
         limits.JOB_BACKOFF_MS_MAX,
     ],
     "results of jobs are kept, unless said": [limits.JOB_KEEP_MS],
-    "value in the news of a job's end": [limits.JOB_SHOWN_BYTES_MAX],
+    "value in the news of a job's end · `progress` of one that is shown": [
+        limits.JOB_SHOWN_BYTES_MAX,
+        limits.JOB_PROGRESS_BYTES_MAX,
+    ],
     "jobs listed, unless said · at most": [limits.JOBS_LISTED, limits.JOBS_LISTED_MAX],
     "range of versions": [limits.VERSION_RANGE_CHARS_MAX],
     "commands that `$askr.why` remembers": [limits.RECENT_COMMANDS_MAX],
