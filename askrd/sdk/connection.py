@@ -130,7 +130,12 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self.new_answer = self._loop.create_future
         self._ended = None
-        return await self._attempt()
+        try:
+            return await self._attempt()
+        except asyncio.CancelledError:
+            if self._link is not None:  # The daemon took this peer at that very moment.
+                await self.close()
+            raise
 
     async def ready(self, timeout_s: float | None = None) -> None:
         """Waits until something can be written.

@@ -112,7 +112,7 @@ class Spares:
         except TimeoutError:
             raise CannotConnect(address.url, f"no answer within {self._timeout_s:g} s") from None
         finally:
-            if not link.is_welcomed:
+            if link not in self._links:  # It may be cancelled although it was welcome already.
                 link.abandon()
 
     def tick(self, now: float) -> None:

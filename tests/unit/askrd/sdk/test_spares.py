@@ -161,3 +161,40 @@ def test_a_session_has_one_to_four_connections() -> None:
     for count in (0, 5):
         with pytest.raises(ValueError, match="1 to 4"):
             check_connections(count)
+
+
+@pytest.mark.parametrize("turns", range(40))
+def test_no_spare_is_left_open_whenever_the_client_closes(turns: int) -> None:
+    async def whole() -> None:
+        story = Story()
+        await story.client.connect()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await story.client._connection._spares.close()  # as the client does, before all else
+        await asyncio.sleep(1)
+        assert not story.spares
+        await story.client.close()
+        assert not story.daemon.connections
+        story.daemon.stop()
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(whole())
+
+
+@pytest.mark.parametrize("turns", range(40))
+def test_nothing_is_left_open_whenever_connecting_is_cancelled(turns: int) -> None:
+    async def whole() -> None:
+        story = Story()
+        connecting = asyncio.get_running_loop().create_task(story.client.connect())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if connecting.cancel():
+            await asyncio.wait([connecting])
+        else:
+            await story.client.close()
+        await asyncio.sleep(1)
+        assert not story.daemon.connections
+        story.daemon.stop()
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        runner.run(whole())
