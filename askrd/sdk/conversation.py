@@ -298,6 +298,8 @@ class Conversation:
 
     def _fail(self, id_: int, error: AskrError) -> None:
         self.keys.forget(id_)
+        if self.events.begins_anew(id_, error):
+            return
         heard = self.exchange.requests.fail(id_, error)
         if self.events.fail(id_, error):
             return

@@ -278,22 +278,27 @@ class Events:
         told = Gap(gap.missed, gap.from_, gap.to, gap.subjects)
         self._subscriptions.tell_gap(told, frame.options)
 
-    def fail(self, id_: int, error: AskrError) -> bool:
-        """Ends a subscription with an error; False when it is none.
+    def begins_anew(self, id_: int, error: AskrError) -> bool:
+        """Has a subscription that cannot go on where it was begin anew, and tells it of the gap.
 
-        One that was to go on where it was, and cannot, begins anew, and is told of the gap.
+        Returns:
+            whether that was why the daemon refused; who waits for it waits on.
         """
         heard = self._subscriptions.find(id_)
+        if heard is None or heard.after is None:
+            return False
+        is_gone = error.code == ErrorCode.GONE
+        frame = self._subscriptions.begin_anew(id_, heard, is_gone=is_gone)
+        self._exchange.stand_as(id_, frame)
+        self._exchange.write(frame)
+        return True
+
+    def fail(self, id_: int, error: AskrError) -> bool:
+        """Ends a subscription with an error; False when it is none."""
+        heard = self._subscriptions.remove(id_)
         if heard is None:
             self._collecting.pop(id_, None)
             return False
-        if heard.after is not None:
-            is_gone = error.code == ErrorCode.GONE
-            frame = self._subscriptions.begin_anew(id_, heard, is_gone=is_gone)
-            self._exchange.stand_as(id_, frame)
-            self._exchange.write(frame)
-            return True
-        self._subscriptions.remove(id_)
         self._exchange.fall(id_)
         heard.subscription.fail(error)
         return True

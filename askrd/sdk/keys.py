@@ -196,6 +196,7 @@ class Keys:
         for id_, watch in list(self._watches.items()):
             error = watch.begin(epoch)
             if error is not None:
+                self._exchange.requests.fail(id_, error)
                 self.unwatch(id_)
                 watch.fail(error)
 

@@ -52,6 +52,7 @@ class Heard:
         floor: number of the last event told to this peer before the daemon confirmed it.
         log_seq: number of the last event of a log.
         held: numbers of a log's events that wait here and are acknowledged by themselves.
+        is_confirmed: whether the daemon has begun it in this session.
         is_paused: whether the daemon was asked to stop for a while.
         looks_back: whether events come first that are remembered.
     """
@@ -60,6 +61,7 @@ class Heard:
         "after",
         "floor",
         "held",
+        "is_confirmed",
         "is_live",
         "is_paused",
         "log_seq",
@@ -84,7 +86,7 @@ class Heard:
         self.after: Place | None = None
         self.looks_back = bool(wanted.since_ms)
         self.is_live = not wanted.options()
-        self.is_paused = False
+        self.is_confirmed = self.is_paused = False
         self.held: set[int] = set()
         self.seq = self.floor = self.log_seq = 0
 
@@ -151,7 +153,7 @@ class Subscriptions:
         if heard is None:
             return
         heard.after = None
-        heard.is_live = True
+        heard.is_confirmed = heard.is_live = True
         heard.floor = self._seq
         if not heard.looks_back:  # What comes from memory is still to come, and is numbered below.
             heard.seq = max(heard.seq, _begun_behind(frame))
@@ -162,7 +164,8 @@ class Subscriptions:
         for heard in self._by_id.values():
             if heard.wanted.group or heard.wanted.log:
                 continue
-            if heard.is_live and not heard.wanted.is_apart and self._seq > heard.floor:
+            is_told_all = heard.is_confirmed and not heard.wanted.is_apart
+            if is_told_all and self._seq > heard.floor:
                 heard.seq = max(heard.seq, self._seq)
             heard.after = Place(epoch=self._epoch, seq=heard.seq) if heard.seq else None
 
@@ -180,6 +183,7 @@ class Subscriptions:
         torn: dict[Subscription, Heard] = {}
         for heard in self._by_id.values():
             heard.subscription.kept.clear()
+            heard.is_confirmed = False
             heard.is_live = heard.after is None and not heard.wanted.options()
             if heard.after is None and not heard.wanted.log:
                 torn[heard.subscription] = heard

@@ -188,6 +188,13 @@ def test_it_fails_when_the_daemon_was_started_again() -> None:
     assert since.revs == [("Synced", 8)]
 
 
+def test_who_waits_for_its_beginning_hears_that_the_daemon_was_started_again() -> None:
+    since = Since()
+    since.come_back("e2")
+    assert isinstance(since.promise.error, Gone)
+    assert since.errors == [since.promise.error]
+
+
 def test_it_fails_when_too_much_is_forgotten() -> None:
     since = Since()
 

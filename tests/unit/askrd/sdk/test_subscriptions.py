@@ -14,6 +14,8 @@ from askrd.testing.memory_transport import URL, MemoryDoor
 from askrd.wire.errors import Forbidden
 from askrd.wire.frames import Kind
 from tests.unit.askrd.sdk.talk import (
+    Listener,
+    Promise,
     comes_back,
     event,
     fail,
@@ -161,6 +163,35 @@ def test_a_daemon_that_cannot_go_on_begins_anew_and_a_second_refusal_is_the_end(
     assert said(conversation) == []
     assert listener.told[1] == Gap(None)
     assert isinstance(listener.told[2], Forbidden)
+
+
+def test_who_was_not_confirmed_begins_in_the_next_session_as_if_it_were_the_first() -> None:
+    conversation = opened()
+    listening(conversation, "X")
+    conversation.receive([event(7, "X")], 0.0)
+    promise, listener = Promise(), Listener()
+    id_ = conversation.subscribe("Y", listener.subscription, promise=promise)
+    conversation.receive([event(8, "X")], 0.0)
+
+    _, frame = comes_back(conversation, "e2")
+    assert (frame.id, options_of(frame)) == (id_, {})
+    conversation.receive([subbed(id_)], 1.0)
+    assert promise.frame is not None
+
+
+def test_who_waits_for_a_beginning_waits_on_when_it_begins_anew() -> None:
+    conversation = opened()
+    promise, listener = Promise(), Listener()
+    wanted = hearing(since=60)
+    id_ = conversation.subscribe("X", listener.subscription, wanted, promise=promise)
+    conversation.receive([marked(7, "X", kept=True, sub=id_)], 0.0)
+    (frame,) = comes_back(conversation, "e2")
+    assert options_of(frame)["after"] == {"epoch": "e1", "seq": 7}
+
+    conversation.receive([fail(id_, "gone")], 1.0)
+    assert not promise.done()
+    conversation.receive([subbed(id_)], 1.0)
+    assert promise.frame is not None
 
 
 def test_groups_and_consumers_come_back_as_they_were() -> None:
