@@ -12,12 +12,13 @@ PRESENT := $(shell [ -x $(BIN)/python ] && cat $(VENV)/.made-with 2>/dev/null)
 
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
-.PHONY: help demo test test-compiled test-root compiled run check bench bench-peers bench-growth bench-tax bench-state bench-history soak clean
+.PHONY: help demo test test-compiled test-root compiled run runtimes check bench bench-peers bench-growth bench-tax bench-state bench-history soak clean
 
 help:
 	@echo 'make demo    start a daemon and the example agent, run the client story, stop everything'
 	@echo 'make test    run the tests               make test ARGS="-k router" runs some of them'
 	@echo 'make test-root  the tests that mount a small disk; needs root'
+	@echo 'make runtimes   fetch Node and Deno from npm, for the tests of the JavaScript client'
 	@echo 'make compiled       build with the hot path compiled, into build/compiled'
 	@echo 'make test-compiled  run the tests of everything that runs on it against that build'
 	@echo 'make run     run askrd in the foreground make run ARGS="--listen tcp://127.0.0.1:9000"'
@@ -41,6 +42,13 @@ test: $(VENV)/.installed-test
 test-root: $(VENV)/.installed-test
 	@[ "$$(id -u)" = 0 ] || { echo 'make test-root mounts a small disk: run it as root' >&2; exit 1; }
 	@ASKR_ROOT_TESTS=1 $(BIN)/python -m pytest tests/integration/test_failing_disk.py $(ARGS)
+
+# Where the tests look for them first; without npm, or these, they take what is installed.
+runtimes: $(VENV)/javascript/.installed
+
+$(VENV)/javascript/.installed: $(VENV)/.made-with
+	@npm install --no-audit --no-fund --silent --prefix $(VENV)/javascript node@22 deno@2
+	@touch $@
 
 # What the compiled build is made of, and the tests that say whether it does the same. Those of the
 # repository itself and of the terminals know nothing of the hot path.

@@ -12,6 +12,8 @@ from tests.integration.agent_process import ROOT
 
 HERE = Path(__file__).parent
 MODULE = ROOT / "askrd" / "browser" / "askr.js"
+FETCHED = ROOT / ".venv" / "javascript" / "node_modules" / ".bin"
+"""Where `make runtimes` puts them."""
 NODE_VERSION_MIN = 22
 NAMES = ["node", "deno"]
 
@@ -19,19 +21,20 @@ NAMES = ["node", "deno"]
 def program_of(name: str) -> list[str]:
     """Returns the words that begin a program of `node` or `deno`; skips the test without it.
 
-    `ASKR_NODE` and `ASKR_DENO` name one that is not on the path.
+    Asked for by `ASKR_NODE` and `ASKR_DENO`, fetched by `make runtimes`, or on the path.
     """
-    found = os.environ.get(f"ASKR_{name.upper()}") or shutil.which(name)
+    variable = f"ASKR_{name.upper()}"
+    found = os.environ.get(variable) or shutil.which(name, path=FETCHED) or shutil.which(name)
     if found is None:
-        pytest.skip(f"NOT TESTED: no {name} here; install it, or name one in ASKR_{name.upper()}")
+        pytest.skip(f"NOT TESTED: no {name} here; `make runtimes` fetches it, or set {variable}")
     if name == "deno":
         return [found, "run", "-A", "--quiet", "--no-lock"]
     said = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
     version = re.match(r"v(\d+)\.", said)
     if version is None or int(version[1]) < NODE_VERSION_MIN:
         pytest.skip(
-            f"NOT TESTED: {found} is {said.strip()}, and the client needs {NODE_VERSION_MIN} or "
-            "later; name one in ASKR_NODE"
+            f"NOT TESTED: {found} is {said.strip()}, older than {NODE_VERSION_MIN}, which the client "
+            f"needs; `make runtimes` fetches one, or set {variable}"
         )
     return [found]
 
