@@ -361,7 +361,7 @@ class Client(Commanding):
             DeadlineExceeded: nobody did within ``timeout`` seconds.
         """
         check_word(service, "service")
-        with self.listen("$askr.service.*", timeout=timeout) as news:
+        with self.listen("$askr.service.*", timeout=timeout, gaps=True) as news:
             while True:
                 for row in self.services():
                     if row.get("service") == service and row.get("state") == "active":

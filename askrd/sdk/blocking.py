@@ -205,21 +205,23 @@ class BlockingConnection:
     # --- the reading thread -----------------------------------------------------------------
 
     def _run(self, ear: socket.socket) -> None:
-        error: AskrError = lost("the client was closed")
+        error: AskrError = lost("the client's own thread failed; its traceback was printed")
         try:
-            while not self._stopping.is_set():
-                with selectors.DefaultSelector() as selector:
-                    selector.register(ear, selectors.EVENT_READ)
-                    reason = self._serve(selector, ear)
-                if self._stopping.is_set():
-                    break
-                ended = self._comes_back(reason)
-                if ended is not None:
-                    error = ended
-                    break
+            error = self._live(ear)
         finally:
             self._end(error)
             ear.close()
+
+    def _live(self, ear: socket.socket) -> AskrError:
+        """Serves one connection after another, and returns why no more follows."""
+        while not self._stopping.is_set():
+            with selectors.DefaultSelector() as selector:
+                selector.register(ear, selectors.EVENT_READ)
+                reason = self._serve(selector, ear)
+            ended = None if self._stopping.is_set() else self._comes_back(reason)
+            if ended is not None:
+                return ended
+        return lost("the client was closed")
 
     def _serve(self, selector: selectors.BaseSelector, ear: socket.socket) -> str:
         """Serves one connection until it ends, and says why it did."""
@@ -313,6 +315,7 @@ class BlockingConnection:
                 return True
             with self.changed:
                 self.conversation.tick(time.monotonic())
+                self.changed.notify_all()
         return False
 
     # --- one connection ---------------------------------------------------------------------

@@ -9,7 +9,7 @@ from askrd.sdk.blocking import Answer, BlockingConnection
 from askrd.sdk.copies import Copy
 from askrd.sdk.values import Change, Entry, Synced
 from askrd.sdk.watches import Watch
-from askrd.wire.errors import AskrError
+from askrd.wire.errors import AskrError, ConnectionLost
 
 
 class View(Mapping[str, Any]):
@@ -50,8 +50,10 @@ class View(Mapping[str, Any]):
 
         Raises:
             BadRequest: its prefix is none.
-            AskrError: the daemon refused, or is not there.
+            AskrError: the daemon refused, or is not there; or the view was closed.
         """
+        if self._is_over:
+            raise ConnectionLost("the view was closed; make a new one", at="client")
         if self._id is not None:
             return
         synced = Answer()

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,9 @@ from askrd.sdk.listening import Listener
 from askrd.sdk.subscriptions import Subscription
 from askrd.sdk.values import Event, Gap
 from askrd.sdk.work import Work
+from askrd.wire.errors import AskrError, ConnectionLost
 
+LOG = logging.getLogger("askrd.sdk")
 CLOSE_TIMEOUT_S = 1.0
 """How long callbacks that run may still take when the client closes."""
 
@@ -23,7 +26,7 @@ class Callbacks:
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
-        self._listeners: list[Listener] = []
+        self._listeners: dict[Listener, int] = {}
         self._work: Work | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -35,12 +38,19 @@ class Callbacks:
 
     async def close(self) -> None:
         """Waits for the callbacks that run, at most a second, and cancels the rest."""
-        for listener in self._listeners:
+        for listener, id_ in self._listeners.items():
             listener.stop()
+            if not listener.hearing.log:  # what a consumer still handles is acknowledged
+                self._conversation.unsubscribe(id_)
         work, self._work = self._work, None
         if work is not None:
             await work.finish(CLOSE_TIMEOUT_S)
             work.close()
+
+    def forget(self) -> None:
+        """Lets the callbacks go; the connection that told them is closed."""
+        self._listeners.clear()
+        self._work = None
 
     def add(
         self,
@@ -62,24 +72,29 @@ class Callbacks:
             result = callback(event)
             return await result if inspect.isawaitable(result) else result
 
+        told.__qualname__ = getattr(callback, "__qualname__", "a callback")
         listener = Listener(pattern, told, (), wanted)
 
         def deliver(item: Event[Any] | Gap) -> None:
             if isinstance(item, Gap):
-                on_gap(item)
+                asyncio.get_running_loop().call_soon(on_gap, item)  # its errors are its own
             else:
                 listener.take(item)
 
-        subscription = Subscription(deliver, lambda _error: listener.stop())
+        def fail(error: AskrError) -> None:
+            listener.stop()
+            if not isinstance(error, ConnectionLost):
+                LOG.error("%s listens no more: %s", listener.name, error)
+
+        subscription = Subscription(deliver, fail)
         id_ = self._conversation.subscribe(pattern, subscription, wanted)
-        self._listeners.append(listener)
+        self._listeners[listener] = id_
         if self._work is not None:
             listener.start(self._work)
 
         def stop() -> None:
             listener.stop()
-            if listener in self._listeners:
-                self._listeners.remove(listener)
+            self._listeners.pop(listener, None)
             self._conversation.unsubscribe(id_)
 
         return stop

@@ -141,14 +141,15 @@ class Client(Commanding):
             CannotConnect: nobody answers.
             AskrError: the daemon refused; the code says why.
         """
-        welcome = await self._connection.open()
-        self._callbacks.start(self._connection.loop)
-        return welcome
+        return await self._connection.open()
 
     async def close(self) -> None:
         """Says goodbye and closes; what is under way fails with `ConnectionLost`."""
-        await self._callbacks.close()
-        await self._connection.close()
+        try:
+            await self._callbacks.close()
+        finally:
+            await self._connection.close()
+            self._callbacks.forget()
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -311,7 +312,9 @@ class Client(Commanding):
         callback: Callable[[Event[Any]], Any],
         **how: Unpack[ListenWishes],
     ) -> Callable[[], None]:
-        """Calls ``callback`` with each event that fits ``pattern``; before `connect` too.
+        """Calls ``callback`` with each event that fits ``pattern``, until the client closes.
+
+        Before `connect` it takes note, and nothing of what comes first is missed.
 
         Args:
             pattern: as for `listen`.
@@ -364,7 +367,7 @@ class Client(Commanding):
             DeadlineExceeded: nobody did within ``timeout`` seconds.
         """
         check_word(service, "service")
-        async with self.listen("$askr.service.*", timeout=timeout) as news:
+        async with self.listen("$askr.service.*", timeout=timeout, gaps=True) as news:
             while True:
                 for row in await self.services():
                     if row.get("service") == service and row.get("state") == "active":
@@ -377,12 +380,13 @@ class Client(Commanding):
     # --- hooks ------------------------------------------------------------------------------
 
     def _connected(self, welcome: Welcome) -> None:
-        if self.on_connected is not None:
-            self.on_connected(welcome)
+        self._callbacks.start(self._connection.loop)  # what follows the welcome is for them
+        if self.on_connected is not None:  # what it raises is its own trouble
+            self._connection.loop.call_soon(self.on_connected, welcome)
 
     def _tell_gap(self, gap: Gap) -> None:
         self.on_gap(gap)
 
     def _disconnected(self, error: ConnectionLost) -> None:
         if self.on_disconnected is not None:
-            self.on_disconnected(error)
+            self._connection.loop.call_soon(self.on_disconnected, error)

@@ -1,11 +1,13 @@
 """The asking side of a conversation: commands it has sent, and what comes before their outcomes."""
 
 from collections.abc import Callable
+from functools import partial
 
 from askrd.sdk import composition
 from askrd.sdk.exchange import Exchange
 from askrd.sdk.gathering import Gathering
 from askrd.sdk.requests import NEVER, Promise, Request
+from askrd.sdk.sources import Blamed
 from askrd.wire.bodies import Credit, load
 from askrd.wire.errors import AskrError, CommandError, ErrorCode
 from askrd.wire.frames import FLAG_UP, Coding, Frame, Kind
@@ -172,12 +174,19 @@ class Commands:
             request.guard_at = NEVER  # from the first item on the daemon looks at the idle time
         if request.meanwhile is None:
             request.promise = request.meanwhile = Gathering(request.promise)
-        try:
+        with Blamed(partial(self._give_up, frame.id)):
             self.grant(frame.id, request.meanwhile.take(frame))
-        except AskrError as exc:
-            if self._exchange.connected:
-                self._exchange.write(composition.plain_frame(Kind.CANCEL, frame.id, b"", b"", 0))
-            self._exchange.requests.fail(frame.id, exc)
+
+    def progress(self, frame: Frame) -> None:
+        """Takes a `progress` frame."""
+        with Blamed(partial(self._give_up, frame.id)):
+            self._exchange.requests.progress(frame)
+
+    def _give_up(self, id_: int, error: BaseException) -> None:
+        """Cancels a command because what came cannot be taken; who waits for it gets ``error``."""
+        if self.is_open(id_) and self._exchange.connected:
+            self._exchange.write(composition.plain_frame(Kind.CANCEL, id_, b"", b"", 0))
+        self._exchange.requests.fail(id_, error)
 
 
 class _Nobody:

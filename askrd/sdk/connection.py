@@ -130,6 +130,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self.new_answer = self._loop.create_future
         self._ended = None
+        self._was_open = False
         try:
             return await self._attempt()
         except asyncio.CancelledError:
@@ -170,19 +171,20 @@ class Connection:
         if self._ended is None:
             self._ended = lost("the connection was closed on this side")
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task], timeout=CLOSE_TIMEOUT_S)
-        await self._spares.close()
-        link = self._link
-        if self._ticker is not None:
-            self._ticker.cancel()
-        if link is not None:
-            self.conversation.bye(reason)
-            self._scheduled = True
-            self.flush(by_force=True)
-            await link.close()
-        self._end(self._ended)
+        try:
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task], timeout=CLOSE_TIMEOUT_S)
+            await self._spares.close()
+            if self._link is not None:
+                self.conversation.bye(reason)
+                self._scheduled = True
+                self.flush(by_force=True)
+                await self._link.close()
+        finally:
+            if self._link is not None:
+                self._link.drop(self._ended.message)
+            self._end(self._ended)
 
     # --- writing ----------------------------------------------------------------------------
 
@@ -237,12 +239,16 @@ class Connection:
         try:
             async with asyncio.timeout(self._connect_timeout_s):
                 link.transport = await self._dial(address, link)
+                if self._ended is not None:
+                    raise lost(self._ended.message)
                 self._link = link
                 self.address = address
                 link.begin()
                 self.conversation.opened(self.loop.time())
                 return await link.welcomed
         except TimeoutError:
+            if link.is_welcomed:  # The daemon took this peer at that very moment.
+                return link.welcomed.result()
             reason = f"no answer within {self._connect_timeout_s:g} s"
             raise CannotConnect(address.url, reason) from None
         except ConnectionLost as exc:
@@ -260,7 +266,7 @@ class Connection:
         self._tick()
         if not link.welcomed.done():
             link.welcomed.set_result(welcome)
-        self._spares.keep(self.address)
+        self._keep_spares()
         if self.address is not None:
             events, host = self.conversation.events, host_of(link.transport)
             open_aside(events, welcome.channels, self.address, host)
@@ -276,7 +282,8 @@ class Connection:
         if self._link is not link:
             return
         self._link = None
-        if self._ended is None and self._spares.is_any and self.conversation.resumption.window_s:
+        may_switch = self._ended is None and link.is_welcomed
+        if may_switch and self._spares.is_any and self.conversation.resumption.window_s:
             self.conversation.suspend(reason)
             self.pressure()
             self._broken = link
@@ -314,7 +321,11 @@ class Connection:
         self.conversation.switched(received, now)
         self.pressure()
         self.conversation.receive(rest, now, size)
-        self._spares.keep(self.address)
+        self._keep_spares()
+
+    def _keep_spares(self) -> None:
+        if self._ended is None:
+            self._spares.keep(self.address)
 
     def _switch_or_lose(self, reason: str) -> None:
         """Goes on over the next spare; without one the connection is lost."""
@@ -362,7 +373,10 @@ class Connection:
         silence = self.conversation.tick(self.loop.time())
         if silence is not None and link is not None:
             link.drop(silence.message)
-        else:
+        self._tick_later()
+
+    def _tick_later(self) -> None:
+        if self._ticker is None and self._ended is None:
             self._ticker = self.loop.call_later(TICK_S, self._tick)
 
 

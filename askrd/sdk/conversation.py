@@ -130,7 +130,7 @@ class Conversation:
             Kind.END: self._take_flow,
             Kind.RESET: self._take_flow,
             Kind.CREDIT: self._take_flow,
-            Kind.PROGRESS: self.exchange.requests.progress,
+            Kind.PROGRESS: self.commands.progress,
             Kind.GAP: self.events.take_gap,
             Kind.CHANGE: self.keys.take_change,
             Kind.SYNCED: self._take_synced,
@@ -151,7 +151,7 @@ class Conversation:
         self.farewell = ""
         self._heard_at = now
         self._pinged_at = None
-        self.resumption.greet(now)
+        self.resumption.greet()
 
     def switched(self, received: int, now: float) -> None:
         """Goes on over a further connection of the session; see `Resumption.switched`."""
@@ -191,7 +191,8 @@ class Conversation:
         Returns:
             an error when the daemon has fallen silent and the connection should be dropped.
         """
-        self.exchange.requests.guard(now)
+        for id_ in self.exchange.requests.guard(now):
+            self.forget(id_)
         if not self.is_open:
             self.resumption.wait(now)
             return None

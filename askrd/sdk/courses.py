@@ -70,6 +70,7 @@ class Following:
         self._is_over = True
         if self._id and not self._arrivals.done():
             self._leave(self._id)
+        self._news.set()
 
     async def aclose(self) -> None:
         """Ends it, as `close` does; for `contextlib.aclosing`."""
@@ -80,6 +81,9 @@ class Following:
             return
         if not self._connection.loop.is_closed():
             self._connection.loop.call_soon_threadsafe(self._leave, self._id)
+
+    def _has_news(self) -> bool:
+        return self._is_over or self._arrivals.has_news()
 
     async def _next(self) -> tuple[Frame, float] | None:
         """Returns the next item or row and when it came; None when the outcome is there.
@@ -93,7 +97,7 @@ class Following:
             return None
         await self.begin()
         arrivals = self._arrivals
-        while not arrivals.has_news():
+        while not self._has_news():
             self._news.clear()
             await self._news.wait()
         came = arrivals.next()

@@ -11,7 +11,7 @@ from typing import NoReturn
 from askrd.sdk import composition
 from askrd.sdk.errors import lost
 from askrd.sdk.requests import NEVER, Promise, Request, Requests
-from askrd.wire.errors import AskrError, PayloadTooLarge
+from askrd.wire.errors import AskrError, ConnectionLost, PayloadTooLarge
 from askrd.wire.frames import Kind
 from askrd.wire.tail import Tail
 
@@ -97,19 +97,27 @@ class Exchange:
         self._out: list[bytes] = []
         self._standing: dict[int, bytes] = {}
 
-    def open(self, greeting: bytes, now: float = 0.0) -> None:
+    def open(self, greeting: bytes) -> None:
         """Begins a session: the greeting and everything that stands go out in one batch."""
         self.say_aside(greeting)
-        self.begin(now)
+        self.begin()
 
-    def begin(self, now: float) -> None:
+    def begin(self) -> None:
         """Begins a session on a connection that has its greeting."""
         self.connected = True
         self.is_held = self.is_draining = False
         self.sent = Tail()
-        self._out = [*self._standing.values(), *self.requests.kept(now)]
+        self._out = [*self._standing.values()]
         self.waiting_bytes = sum(map(len, self._out))
         self.on_output()
+
+    def go_on_asking(self, now: float) -> None:
+        """Writes the commands that waited for this session; not before the daemon has welcomed it.
+
+        What is written earlier may be lost, and nobody would know whether it was carried out.
+        """
+        for frame in self.requests.kept(now):
+            self.write(frame)
 
     def suspend(self, why: str) -> None:
         """Ends a connection whose session may be resumed: everything waits for that."""
@@ -254,6 +262,8 @@ class Exchange:
         self._standing[id_] = frame
 
     def fall(self, id_: int) -> None:
-        """Ends a standing request: it is not written again."""
+        """Ends a standing request: it is not written again, and who waits for its answer is told."""
         self._standing.pop(id_, None)
-        self.requests.forget(id_)
+        if id_ in self.requests:
+            why = "it was closed on this side before the daemon had confirmed it"
+            self.requests.fail(id_, ConnectionLost(why, at="client"))

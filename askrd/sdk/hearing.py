@@ -77,18 +77,19 @@ class Hearing:
         """Whether it gets frames of its own, and not those for everybody."""
         return bool(self.group or self.log) or self.when_full == "conflate"
 
-    def options(self, after: Place | None = None) -> bytes:
+    def options(self, after: Place | None = None, *, is_whole: bool = True) -> bytes:
         """Returns the OPTIONS section; empty when nothing is asked for.
 
         Args:
             after: the last event seen in an earlier session; what came first comes not again.
+            is_whole: whether all that is retained had come by then.
         """
         went_on = after is not None
         said = dump(
             SubOptions(
                 since_ms=None if went_on else self.since_ms or None,
                 after=after,
-                retained=False if went_on or not self.retained else None,
+                retained=False if (went_on and is_whole) or not self.retained else None,
                 group=self.group,
                 policy=self.policy,
                 weight=self.weight,

@@ -14,9 +14,10 @@ class Inbox(Generic[Item]):
 
     Attributes:
         error: why nothing more will come; None while something may.
+        is_closed: whether nobody wants more.
     """
 
-    __slots__ = ("_backlog", "_loop", "_put", "_waiter", "error")
+    __slots__ = ("_backlog", "_loop", "_put", "_waiter", "error", "is_closed")
 
     def __init__(self, backlog: Backlog[Item], loop: asyncio.AbstractEventLoop) -> None:
         self._backlog = backlog
@@ -24,6 +25,7 @@ class Inbox(Generic[Item]):
         self._loop = loop
         self._waiter: asyncio.Future[None] | None = None
         self.error: AskrError | None = None
+        self.is_closed = False
 
     def put(self, item: Item) -> None:
         """Adds an item and wakes the reader."""
@@ -34,6 +36,11 @@ class Inbox(Generic[Item]):
     def fail(self, error: AskrError) -> None:
         """Ends it: the reader gets ``error`` after the items that wait."""
         self.error = error
+        self._wake()
+
+    def close(self) -> None:
+        """Ends it for who waits in `take`."""
+        self.is_closed = True
         self._wake()
 
     def ready(self) -> Item | None:
@@ -49,12 +56,14 @@ class Inbox(Generic[Item]):
             until: when to give up, on the loop's clock; None = never.
 
         Raises:
-            TimeoutError: nothing came by then.
+            TimeoutError: nothing came by then, or it was closed.
             AskrError: nothing more will come.
         """
         while not self._backlog:
             if self.error is not None:
                 raise self.error
+            if self.is_closed:
+                raise TimeoutError
             self._waiter = self._loop.create_future()
             async with asyncio.timeout_at(until):
                 await self._waiter

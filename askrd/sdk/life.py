@@ -92,6 +92,7 @@ class Life:
         self._services = services
         self._listeners: list[Listener] = []
         self._waiting: set[Listener] = set()
+        self._ids: dict[Listener, int] = {}
         self._timers = timers
         self._hooks = hooks
         conversation = voice.conversation
@@ -198,7 +199,7 @@ class Life:
 
         def subscribe() -> None:
             if listener.is_listening:
-                self.voice.conversation.subscribe(
+                self._ids[listener] = self.voice.conversation.subscribe(
                     listener.pattern, Subscription(deliver, fail), listener.hearing
                 )
 
@@ -211,20 +212,38 @@ class Life:
             names of synchronous functions that still run; no one can end a thread.
         """
         self._timers.stop()
-        for listener in self._listeners:
-            listener.stop()
+        self._stop_listening()
         if self._own is not None:
             self._own.stop()
-        await self._withdraw()
-        self._answering.is_draining = True
-        if not await self.work.wait(timeout):
-            LOG.warning("not everything ended in time; it is cancelled")
-        self._answering.cancel_all("draining")
-        await self.work.finish(CANCEL_TIMEOUT_S)
-        await self.voice.close()
-        self.work.close()
-        self.voice.ended.cancel()
+        try:
+            await self._withdraw()
+            self._answering.is_draining = True
+            if not await self.work.wait(timeout):
+                LOG.warning("not everything ended in time; it is cancelled")
+        finally:
+            await self._close()
         return self.work.busy
+
+    def _stop_listening(self) -> None:
+        """Takes no more events; a group gives its to other members from now on.
+
+        What a log's consumer still handles is acknowledged: it ends with the connection.
+        """
+        for listener in self._listeners:
+            listener.stop()
+            if not listener.hearing.log:
+                self.voice.conversation.unsubscribe(self._ids[listener])
+
+    async def _close(self) -> None:
+        """Ends what still runs, and the connection; cancelling it leaves nothing open."""
+        self._answering.is_draining = True
+        self._answering.cancel_all("draining")
+        try:
+            await self.work.finish(CANCEL_TIMEOUT_S)
+        finally:
+            await self.voice.close()
+            self.work.close()
+            self.voice.ended.cancel()
 
     async def _withdraw(self) -> None:
         if not self.voice.is_connected or not self._services:
@@ -260,7 +279,9 @@ class Life:
 
 
 def _refused(service: str, promise: asyncio.Future[Frame]) -> None:
-    if not promise.cancelled() and (exc := promise.exception()) is not None:
+    if promise.cancelled() or (exc := promise.exception()) is None:
+        return
+    if not isinstance(exc, ConnectionLost):  # the next session begins with what is offered now
         LOG.error("the daemon does not take what '%s' offers now: %s", service, exc)
 
 

@@ -135,5 +135,8 @@ class Link:
                 await self._closed.wait()
         except TimeoutError:
             transport.abort()
+        except asyncio.CancelledError:
+            transport.abort()
+            raise
         finally:
             self.holder.link_lost(self, "the connection was closed on this side")

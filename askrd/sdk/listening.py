@@ -102,6 +102,8 @@ class Listener:
     def stop(self) -> None:
         """Drops what waits; an event that is being handled is handled to its end."""
         self._work = None
+        if self._waiting and self.hearing.group:
+            LOG.warning("%s stops: %d events are dropped", self.name, len(self._waiting))
         self._waiting.clear()
 
     def take(self, event: Event[Any]) -> None:

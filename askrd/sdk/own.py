@@ -14,7 +14,7 @@ from askrd.sdk.view import View
 from askrd.sdk.watches import Watch
 from askrd.sdk.work import Work
 from askrd.sdk.writing import DeleteWishes, MergeWishes, SetWishes
-from askrd.wire.errors import AskrError, NotFound
+from askrd.wire.errors import AskrError, ConnectionLost, NotFound
 
 LOG = logging.getLogger("askrd.sdk")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -159,7 +159,8 @@ class Own:
                 follower.take(change)
 
     def _fail(self, error: AskrError) -> None:
-        LOG.debug("changes of %s are told no more: %s", self._prefix, error)
+        level = logging.DEBUG if isinstance(error, ConnectionLost) else logging.ERROR
+        LOG.log(level, "changes of %s are told no more: %s", self._prefix, error)
 
     def _named(self, entry: Entry) -> Entry:
         return msgspec.structs.replace(entry, key=entry.key.removeprefix(self._prefix))

@@ -33,7 +33,7 @@ class Reader(Generic[Item]):
     """Reads one kind of thing until its time is over, it is closed, or the connection is.
 
     ``async with`` begins at once, before anything else happens; a bare ``async for`` begins with
-    the first item. Closing it ends it on the daemon too.
+    the first item. Closing it, from any task, ends it on the daemon too.
     """
 
     def __init__(
@@ -84,9 +84,10 @@ class Reader(Generic[Item]):
             self._until = loop.time() + self._timeout
         try:
             guard_at = loop.time() + connection.conversation.answer_timeout_s
-            for answer in self._ask(self._inbox, guard_at):
-                await answer
-        except BaseException:
+            await asyncio.gather(*self._ask(self._inbox, guard_at))
+        except BaseException as exc:
+            if self._inbox.is_closed and isinstance(exc, AskrError):
+                return  # another task has closed it
             self.close()
             raise
 
@@ -96,6 +97,8 @@ class Reader(Generic[Item]):
         endings, self._endings = self._endings, []
         for ending in endings:
             ending()
+        if self._inbox is not None:
+            self._inbox.close()
 
     async def aclose(self) -> None:
         """Ends it, as `close` does; for `contextlib.aclosing`."""

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from askrd.sdk.requests import NEVER, Promise
 from askrd.sdk.shape import said
 from askrd.wire.bodies import EventOptions
-from askrd.wire.errors import AskrError, BadRequest
+from askrd.wire.errors import AskrError, BadRequest, PayloadTooLarge, SchemaInvalid
 from askrd.wire.frames import Coding
 from askrd.wire.limits import TTL_MS_MAX
 
@@ -50,6 +50,19 @@ class Way(Protocol):
         ...
 
 
+class Asking:
+    """One session in which answers are wanted: the numbers they go by mean nothing in the next.
+
+    Attributes:
+        is_over: whether another session has begun.
+    """
+
+    __slots__ = ("is_over",)
+
+    def __init__(self) -> None:
+        self.is_over = False
+
+
 class Done:
     """Something that is done already, for those who await it all the same."""
 
@@ -89,6 +102,7 @@ class Receipt:
     """
 
     __slots__ = (
+        "_asking",
         "_held",
         "_home",
         "due",
@@ -110,6 +124,7 @@ class Receipt:
         is_auto: bool = False,
         due: int = 1,
         held: set[int] | None = None,
+        asking: Asking | None = None,
     ) -> None:
         """Begins to wait.
 
@@ -121,6 +136,7 @@ class Receipt:
             is_auto: whether that happens by itself.
             due: how many listeners of this session may answer.
             held: numbers of the events of the log that are not settled here; this one leaves it.
+            asking: the session it came in; None = there is only one.
         """
         self.options = options
         self.is_auto = is_auto
@@ -131,6 +147,7 @@ class Receipt:
         self.way = way
         self._home = home
         self._held = held
+        self._asking = asking or Asking()
 
     # --- by the program ---------------------------------------------------------------------
 
@@ -161,8 +178,12 @@ class Receipt:
                 "this event has its answer; a listener answers once, before it takes the next one"
             )
         data, coding = said(value, "the answer")
-        self.is_answered = True
-        return self.way.tell(lambda: self._home.answer(self.options.answer, data, coding))
+
+        def step() -> None:
+            self._send(data, coding)
+            self.is_answered = True
+
+        return self.way.tell(step)
 
     def _settle(self, verb: str) -> None:
         if not self.wants_ack:
@@ -213,7 +234,14 @@ class Receipt:
         try:
             if value is not None:
                 data, coding = said(value, "the answer")
-        finally:
+            self._send(data, coding)
+        except (PayloadTooLarge, SchemaInvalid):
+            self._send(b"", Coding.NONE)  # who collects need not wait for it
+            raise
+
+    def _send(self, data: bytes, coding: int) -> None:
+        """Sends the answer; who collected in an earlier session waits no more."""
+        if not self._asking.is_over:
             self._home.answer(self.options.answer, data, coding)
 
 

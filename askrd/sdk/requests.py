@@ -207,11 +207,16 @@ class Requests:
         for id_, request in list(self._by_id.items()):
             self.fail(id_, unsent if request.waits else error)
 
-    def guard(self, now: float) -> None:
-        """Fails requests whose time is over although the daemon did not say so."""
+    def guard(self, now: float) -> list[int]:
+        """Fails requests whose time is over although the daemon did not say so.
+
+        Returns:
+            their ids.
+        """
         late = [id_ for id_, request in self._by_id.items() if request.guard_at <= now]
         for id_ in late:
             self.fail(id_, lost("the daemon did not answer in time"))
+        return late
 
 
 def _with_ttl(frame: bytes, left_s: float) -> bytes:

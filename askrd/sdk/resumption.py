@@ -53,7 +53,7 @@ class Resumption:
 
     # --- a connection begins ----------------------------------------------------------------
 
-    def greet(self, now: float) -> None:
+    def greet(self) -> None:
         """Says HELLO: alone when the session is to go on, else with everything that stands."""
         self.is_asked = self._exchange.is_held
         self._before = self.received
@@ -62,7 +62,7 @@ class Resumption:
         if self.is_asked:
             self._exchange.say_aside(hello)
         else:
-            self._exchange.open(hello, now)
+            self._exchange.open(hello)
 
     def hello_of_link(self) -> bytes:
         """Returns the HELLO of a further connection of this session."""
@@ -82,7 +82,8 @@ class Resumption:
         else:
             if self.is_asked:
                 self._exchange.close("the daemon has begun a new session")
-                self._exchange.begin(now)
+                self._exchange.begin()
+            self._exchange.go_on_asking(now)
             self.received -= self._before
             self._confirmed = 0
             self._hello.instance = welcome.instance
@@ -90,7 +91,7 @@ class Resumption:
         self.received -= size_of(frame)
         self.window_s = welcome.window_ms / 1000
         self.is_asked = False
-        self._lost_at = None
+        self._is_back()
         return goes_on
 
     def _go_on(self, received: int) -> None:
@@ -108,7 +109,11 @@ class Resumption:
             ConnectionLost: it misses more than this side keeps.
         """
         self._go_on(received)
+        self._is_back()
+
+    def _is_back(self) -> None:
         self._lost_at = None
+        self._exchange.why = ""
 
     # --- while it lasts ---------------------------------------------------------------------
 

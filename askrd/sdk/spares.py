@@ -86,7 +86,8 @@ class Spares:
     def _is_wanted(self) -> bool:
         conversation = self._conversation
         is_resumable = conversation.is_open and conversation.resumption.window_s > 0
-        return is_resumable and len(self._links) < self._count
+        is_meant = is_resumable and self._address is not None
+        return is_meant and len(self._links) < self._count
 
     async def _open_all(self) -> None:
         for delay_s in delays(self._chance):
@@ -122,15 +123,19 @@ class Spares:
                 link.drop("nothing is heard on it")
 
     async def close(self) -> None:
-        """Closes them."""
-        self._count = 0
+        """Closes them, and opens none until `keep` is called again; cancelling it aborts them."""
+        self._address = None
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
-        for link in list(self._links):
-            link.write([composition.plain_frame(Kind.BYE, 0, b"", b"", 0)])
-            await link.close()
+        try:
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+            for link in list(self._links):
+                link.write([composition.plain_frame(Kind.BYE, 0, b"", b"", 0)])
+                await link.close()
+        finally:
+            for link in list(self._links):
+                link.drop("the connection was closed on this side")
 
     # --- going on over one ------------------------------------------------------------------
 

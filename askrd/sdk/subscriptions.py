@@ -8,7 +8,7 @@ from typing import Any
 
 from askrd.sdk import composition
 from askrd.sdk.hearing import PLAIN, Hearing
-from askrd.sdk.receipts import Receipt, Return, Way
+from askrd.sdk.receipts import Asking, Receipt, Return, Way
 from askrd.sdk.values import Event, Gap, MarkedEvent
 from askrd.wire.bodies import EventOptions, Place, Subbed, load
 from askrd.wire.codec import encode
@@ -49,11 +49,13 @@ class Heard:
         after: behind which event it goes on in the next session; None = it begins anew.
         is_live: whether it gets the events that are for everybody.
         seq: number of the last event that was told to it alone; 0 = none was.
-        floor: number of the last event told to this peer before the daemon confirmed it.
+        floor: number of the last event before the daemon confirmed it: what is numbered above
+            comes behind all that it is told of the past.
         log_seq: number of the last event of a log.
         held: numbers of a log's events that wait here and are acknowledged by themselves.
         is_confirmed: whether the daemon has begun it in this session.
         is_paused: whether the daemon was asked to stop for a while.
+        is_whole: whether all came that was retained.
         looks_back: whether events come first that are remembered.
     """
 
@@ -64,6 +66,7 @@ class Heard:
         "is_confirmed",
         "is_live",
         "is_paused",
+        "is_whole",
         "log_seq",
         "looks_back",
         "name",
@@ -86,14 +89,16 @@ class Heard:
         self.after: Place | None = None
         self.looks_back = bool(wanted.since_ms)
         self.is_live = not wanted.options()
-        self.is_confirmed = self.is_paused = False
+        self.is_confirmed = self.is_paused = self.is_whole = False
         self.held: set[int] = set()
         self.seq = self.floor = self.log_seq = 0
 
     def frame(self, id_: int) -> bytes:
         """Returns the `sub` that begins it, or has it go on."""
         self.looks_back = bool(self.wanted.since_ms) or self.after is not None
-        options = self.wanted.behind(self.log_seq).options(self.after)
+        self.is_whole = self.is_whole and self.after is not None
+        wanted = self.wanted.behind(self.log_seq)
+        options = wanted.options(self.after, is_whole=self.is_whole)
         return encode(Frame(kind=Kind.SUB, id=id_, name=self.name, options=options))
 
     def tell_gap(self) -> None:
@@ -104,7 +109,7 @@ class Heard:
 class Subscriptions:
     """The patterns of one conversation, by the id each has on the wire."""
 
-    __slots__ = ("_by_id", "_epoch", "_home", "_seq", "_wanted", "_way")
+    __slots__ = ("_asking", "_by_id", "_epoch", "_home", "_seq", "_wanted", "_way")
 
     def __init__(self, home: Return, way: Callable[[], Way]) -> None:
         """Starts without patterns.
@@ -119,6 +124,7 @@ class Subscriptions:
         self._way = way
         self._seq = 0
         self._epoch = ""
+        self._asking = Asking()
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -154,9 +160,10 @@ class Subscriptions:
             return
         heard.after = None
         heard.is_confirmed = heard.is_live = True
-        heard.floor = self._seq
+        begun = _begun_behind(frame)
+        heard.floor = max(self._seq, begun)
         if not heard.looks_back:  # What comes from memory is still to come, and is numbered below.
-            heard.seq = max(heard.seq, _begun_behind(frame))
+            heard.seq = max(heard.seq, begun)
         self._wanted.clear()
 
     def remember(self) -> None:
@@ -167,6 +174,7 @@ class Subscriptions:
             is_told_all = heard.is_confirmed and not heard.wanted.is_apart
             if is_told_all and self._seq > heard.floor:
                 heard.seq = max(heard.seq, self._seq)
+                heard.is_whole = True
             heard.after = Place(epoch=self._epoch, seq=heard.seq) if heard.seq else None
 
     def resumed(self) -> None:
@@ -176,13 +184,16 @@ class Subscriptions:
 
     def begin(self, epoch: str, *, is_first: bool) -> None:
         """Takes note that a session begins; who cannot go on where it was is told of the gap."""
+        self._asking.is_over = True
+        self._asking = Asking()
         if epoch != self._epoch:
             self._epoch, self._seq = epoch, 0
             for heard in self._by_id.values():
                 heard.seq = 0
         torn: dict[Subscription, Heard] = {}
         for heard in self._by_id.values():
-            heard.subscription.kept.clear()
+            if heard.is_whole or heard.after is None or heard.after.epoch != epoch:
+                heard.subscription.kept.clear()
             heard.is_confirmed = False
             heard.is_live = heard.after is None and not heard.wanted.options()
             if heard.after is None and not heard.wanted.log:
@@ -250,6 +261,7 @@ class Subscriptions:
             is_auto=how.is_auto,
             due=len(wanted),
             held=None if heard is None else heard.held,
+            asking=self._asking,
         )
         event: Event[Any] = MarkedEvent(frame, receipt)
         for subscription in wanted:
@@ -277,6 +289,7 @@ class Subscriptions:
             subscription.kept.add(frame.id)
         if not options.log_seq and not options.retained:
             heard.seq = max(heard.seq, frame.id)
+            heard.is_whole = True  # what is retained comes first
         return (subscription,)
 
     def tell_gap(self, gap: Gap, options: bytes = b"") -> None:

@@ -11,7 +11,7 @@ from askrd.sdk.followers import Follower
 from askrd.sdk.values import Change, Entry, Synced
 from askrd.sdk.watches import Watch
 from askrd.sdk.work import Work
-from askrd.wire.errors import AskrError
+from askrd.wire.errors import AskrError, ConnectionLost
 from askrd.wire.frames import Frame
 
 CLOSE_TIMEOUT_S = 1.0
@@ -37,6 +37,7 @@ class View(Mapping[str, Any]):
         self._error: AskrError | None = None
         self._seen = 0
         self._id: int | None = None
+        self._is_over = False
 
     # --- life -------------------------------------------------------------------------------
 
@@ -57,8 +58,10 @@ class View(Mapping[str, Any]):
 
         Raises:
             BadRequest: its prefix is none.
-            AskrError: the daemon refused, or is not there.
+            AskrError: the daemon refused, or is not there; or the view was closed.
         """
+        if self._is_over:
+            raise ConnectionLost("the view was closed; make a new one", at="client")
         if self._id is not None:
             return
         connection = self._connection
@@ -81,6 +84,8 @@ class View(Mapping[str, Any]):
 
     async def aclose(self) -> None:
         """Ends the watch and waits a second for callbacks; the copy can still be read."""
+        self._is_over = True
+        self._news.set()
         if self._id is not None:
             self._connection.conversation.keys.unwatch(self._id)
         for follower in self._followers:
@@ -129,11 +134,13 @@ class View(Mapping[str, Any]):
         """Waits until something has changed since it was last called, or since the beginning.
 
         Raises:
-            AskrError: the daemon no longer serves it, or the client was closed.
+            AskrError: the daemon no longer serves it, or it or the client was closed.
         """
         while self._copy.changes == self._seen:
             if self._error is not None:
                 raise self._error
+            if self._is_over:
+                raise ConnectionLost("the view was closed", at="client")
             self._news.clear()
             await self._news.wait()
         self._seen = self._copy.changes

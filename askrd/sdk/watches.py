@@ -62,8 +62,9 @@ class Watch:
         return self._rev is not None
 
     def restart(self) -> None:
-        """Prepares for another snapshot."""
+        """Prepares for another snapshot; what was told of one that broke off is known."""
         self._rev = None
+        self._known |= self._fresh
         self._fresh = {}
 
     def begin(self, epoch: str) -> Gone | None:

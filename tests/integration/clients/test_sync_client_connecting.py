@@ -101,6 +101,34 @@ def test_a_command_under_way_when_the_daemon_dies_is_lost() -> None:
                     client.ping()
 
 
+def test_a_survey_under_way_is_lost_when_the_daemon_does_not_return() -> None:
+    short = "[limits]\nresume_terminal_ms = 400\n"
+    with (
+        DaemonProcess(config=short) as daemon,
+        TextService(daemon.unix_url, "lab", {"slow": lambda _: None}) as lab,
+        ThreadPoolExecutor(1) as threads,
+        Client(daemon.unix_url) as client,
+    ):
+        row = threads.submit(next, client.survey("lab.slow"))
+        lab.wait_for_call()
+        daemon.kill()
+        assert isinstance(row.exception(PATIENCE_S), ConnectionLost)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_hook_that_fails_is_said_to_be_the_end() -> None:
+    def broken(error: ConnectionLost) -> None:
+        raise ValueError(error)
+
+    with DaemonProcess() as daemon:
+        client = Client(daemon.unix_url, on_disconnected=broken)
+        client.connect()
+        waiting = client.listen("a")
+    with pytest.raises(ConnectionLost, match="thread failed"):
+        next(waiting)
+    client.close()
+
+
 def test_a_daemon_that_hangs_is_noticed() -> None:
     with DaemonProcess() as daemon:
         place = Where((parse_url(daemon.unix_url),))

@@ -7,7 +7,7 @@ import pytest
 
 from askrd.sdk.values import Row
 from askrd.wire.bodies import CallOptions, load
-from askrd.wire.errors import BadRequest, CommandError, LimitExceeded
+from askrd.wire.errors import BadRequest, CommandError, LimitExceeded, SchemaInvalid
 from askrd.wire.frames import FLAG_KEPT, FLAG_MORE, FLAG_SILENT, Frame, Kind
 from tests.unit.askrd.sdk.desk import Desk, answer, play
 from tests.unit.askrd.sdk.talk import fail
@@ -169,5 +169,40 @@ def test_a_failure_with_wishes_is_a_failure() -> None:
         desk.say(fail(id_, "limit_exceeded"))
         with pytest.raises(LimitExceeded):
             await task
+
+    play(story)
+
+
+@pytest.mark.parametrize("what", ["on_progress", "on_row"])
+def test_what_a_function_raises_that_is_told_ends_its_command_alone(what: str) -> None:
+    async def story(desk: Desk) -> None:
+        def broken(_: Any) -> None:
+            raise ZeroDivisionError
+
+        told: dict[str, Any] = {what: broken}
+        failing = asking(desk.client.call("agent.fetch", 1, **told))
+        first = await desk.hear(Kind.CALL)
+        other = asking(desk.client.send("agent.fetch", 2))
+        second = await desk.hear(Kind.CALL)
+        news = row(first.id, b"1")
+        if what == "on_progress":
+            news = answer(Kind.PROGRESS, first.id, b"1")
+        desk.say(news, answer(Kind.REPLY, second.id, b"2"))
+        with pytest.raises(ZeroDivisionError):
+            await failing
+        assert await other == 2
+        assert (await desk.hear(Kind.CANCEL)).id == first.id
+
+    play(story)
+
+
+def test_progress_that_cannot_be_read_ends_its_command_alone() -> None:
+    async def story(desk: Desk) -> None:
+        failing = asking(desk.client.call("agent.fetch", 1, on_progress=print))
+        call = await desk.hear(Kind.CALL)
+        desk.say(answer(Kind.PROGRESS, call.id, b"{"))
+        with pytest.raises(SchemaInvalid):
+            await failing
+        assert desk.client.is_connected
 
     play(story)

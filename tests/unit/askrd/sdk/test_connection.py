@@ -179,6 +179,22 @@ def test_it_comes_back_after_a_cut_with_growing_patience() -> None:
     run(main)
 
 
+def test_an_old_loss_is_no_reason_for_what_happens_later() -> None:
+    async def main() -> None:
+        exchange = Exchange(welcome(), welcome("e2"))
+        made = connection(exchange)
+        await made.open()
+        exchange.cables[0].cut("cable pulled")
+        await asyncio.sleep(0)
+        await made.ready(timeout_s=60.0)
+        exchange.cables[1].receiver.pause_writing()
+        with pytest.raises(ConnectionLost, match="does not read"):
+            await made.ready(timeout_s=1.0)
+        await made.close()
+
+    run(main)
+
+
 def test_a_refusal_on_the_way_back_is_the_end() -> None:
     async def main() -> None:
         refusal = body(Kind.ERROR, {"code": "version_unsupported", "message": "too old"})
@@ -228,5 +244,77 @@ def test_an_attempt_has_a_deadline_and_leaves_nothing_open() -> None:
         with pytest.raises(CannotConnect, match="no answer within 5 s"):
             await connection(exchange).open()
         assert not exchange.cables[0].is_open
+
+    run(main)
+
+
+def test_closing_that_is_cancelled_still_ends_everything() -> None:
+    async def main() -> None:
+        exchange = Exchange(welcome())
+        made = connection(exchange)
+        await made.open()
+        cable = exchange.cables[0]
+        cable.close = lambda: None  # type: ignore[method-assign]  # it hangs
+        listener = Listener()
+        made.conversation.subscribe("a", listener.subscription)
+        closing = asyncio.get_running_loop().create_task(made.close())
+        await asyncio.sleep(0.1)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        assert not cable.is_open
+        assert [type(told) for told in listener.told] == [ConnectionLost]
+
+    run(main)
+
+
+def test_after_closing_it_may_connect_again_as_often_as_it_takes() -> None:
+    async def main() -> None:
+        exchange = Exchange(welcome())
+        made = connection(exchange)
+        await made.open()
+        await made.close()
+        for _ in range(2):
+            with pytest.raises(CannotConnect, match="connection refused"):
+                await made.open()
+        with pytest.raises(ConnectionLost, match="connect first"):
+            await made.ready()
+
+    run(main)
+
+
+def test_what_is_dialled_while_it_closes_is_not_kept() -> None:
+    async def main() -> None:
+        exchange = Exchange(welcome())
+        made = connection(exchange)
+        is_free = asyncio.Event()
+
+        async def dial(address: DaemonAddress, receiver: Receiver) -> Cable:
+            await is_free.wait()
+            return await exchange.dial(address, receiver)
+
+        made._dial = dial
+        opening = asyncio.get_running_loop().create_task(made.open())
+        await asyncio.sleep(0.1)
+        await made.close()
+        is_free.set()
+        with pytest.raises(CannotConnect, match="closed on this side"):
+            await opening
+        assert not exchange.cables[0].is_open
+
+    run(main)
+
+
+def test_a_welcome_in_the_moment_in_which_patience_ends_counts() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        exchange = Exchange(None)
+        made = connection(exchange, connect_timeout_s=5.0)
+        opening = loop.create_task(made.open())
+        await asyncio.sleep(0)
+        loop.call_at(4.9, exchange.cables[0].say, welcome())
+        loop.call_at(4.0, loop.jump, 2.0)  # type: ignore[attr-defined]  # busy: both are due
+        assert (await opening).instance == "k3Tz9a"
+        await made.close()
 
     run(main)

@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 
 from askrd.sdk.hearing import hearing
+from askrd.sdk.receipts import settle
 from askrd.sdk.values import Gap
 from askrd.wire.bodies import dump
-from askrd.wire.errors import BadRequest, Forbidden, Gone, LimitExceeded
+from askrd.wire.errors import BadRequest, ConnectionLost, Forbidden, Gone, LimitExceeded
 from askrd.wire.frames import FLAG_HEAD, FLAG_OPTIONS, Coding, Frame, Kind
 from tests.unit.askrd.sdk.talk import (
     Listener,
     Promise,
     body,
+    comes_back,
     event,
     fail,
     listening,
@@ -248,3 +250,38 @@ def test_an_event_that_wants_nothing_back_refuses_it() -> None:
     with pytest.raises(BadRequest, match="log= and consumer="):
         collected.ack()
     assert (plain.is_collected, collected.is_collected) == (False, True)
+
+
+def test_an_answer_of_an_earlier_session_is_dropped() -> None:
+    conversation = opened()
+    id_, listener = listening(conversation)
+    conversation.receive([marked(7, "X", answer=3)], 0.0)
+    (asked,) = listener.told
+    comes_back(conversation, "e2")
+    conversation.receive([subbed(id_)], 1.0)
+
+    settle(asked.receipt, "late")  # the daemon may have given its number to another event
+    assert said(conversation) == []
+    conversation.receive([marked(2, "X", answer=3)], 1.0)
+    settle(listener.told[-1].receipt, "in time")
+    (answer,) = said(conversation)
+    assert (answer.kind, answer.id, answer.payload) == (Kind.ANSWER, 3, b'"in time"')
+
+
+def test_nothing_gathers_for_who_has_given_up() -> None:
+    conversation = opened()
+    asked, read = Promise(), Promise()
+    answers: list[Frame] = []
+    entries: list[Frame] = []
+    event_id = conversation.events.collect("WHO", b"", 0, asked, answers.append, guard_at=5.0)
+    prefix_id = conversation.keys.entries("cfg", entries, read, guard_at=5.0)
+    conversation.tick(5.0)
+    assert isinstance(asked.error, ConnectionLost)
+    assert isinstance(read.error, ConnectionLost)
+
+    late = Frame(
+        kind=Kind.CHANGE, id=4, name=b"cfg/a", options=dump({"rev": 4, "watch": prefix_id}),
+        flags=FLAG_OPTIONS,
+    )  # fmt: skip
+    conversation.receive([Frame(kind=Kind.ANSWER, id=event_id), late], 5.0)
+    assert (answers, entries) == ([], [])

@@ -6,7 +6,7 @@ import pytest
 
 from askrd.sdk.values import Change, Synced
 from askrd.sdk.watches import Watch
-from askrd.wire.errors import AskrError, BadRequest, Gone
+from askrd.wire.errors import AskrError, BadRequest, ConnectionLost, Gone
 from askrd.wire.frames import FLAG_KEPT, Frame, Kind
 from askrd.wire.state import DelOptions, PutOptions
 from tests.unit.askrd.sdk.talk import Promise, body, fail, kinds, opened, said, welcome
@@ -193,6 +193,13 @@ def test_who_waits_for_its_beginning_hears_that_the_daemon_was_started_again() -
     since.come_back("e2")
     assert isinstance(since.promise.error, Gone)
     assert since.errors == [since.promise.error]
+
+
+def test_who_waits_for_its_beginning_hears_that_another_has_ended_it() -> None:
+    conversation, promise = opened(), Promise()
+    id_ = conversation.keys.watch(Watch("", lambda _: None, lambda _: None), promise=promise)
+    conversation.keys.unwatch(id_)
+    assert isinstance(promise.error, ConnectionLost)
 
 
 def test_it_fails_when_too_much_is_forgotten() -> None:

@@ -6,14 +6,24 @@ from typing import Any, ClassVar
 
 import pytest
 
-from askrd import Askr, BadRequest, CommandError, ConnectionLost, Event, InstanceLost
+from askrd import (
+    Askr,
+    AskrError,
+    BadRequest,
+    CommandError,
+    ConnectionLost,
+    Event,
+    Forbidden,
+    InstanceLost,
+)
 from askrd.sdk.errors import CannotConnect
+from askrd.sdk.life import _refused
 from askrd.sdk.transport import Receiver
 from askrd.testing import TestAskr, run
 from askrd.testing.memory_transport import MemoryTransport
 from askrd.wire.addresses import DaemonAddress
 from askrd.wire.codec import Assembly, decode, split
-from askrd.wire.frames import MAGIC, Kind
+from askrd.wire.frames import MAGIC, Frame, Kind
 
 
 def live(story: Callable[[TestAskr], Awaitable[Any]], *agents: Askr) -> Any:
@@ -291,3 +301,61 @@ def test_commands_on_their_way_are_answered_while_the_agent_drains() -> None:
         assert stream.result() == 100
 
     live(story)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_said"), [(ConnectionLost("cut"), False), (Forbidden("no"), True)]
+)
+def test_only_a_refusal_of_new_offers_is_an_error(
+    error: AskrError, is_said: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def whole() -> None:
+        promise: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
+        promise.set_exception(error)
+        _refused("agent", promise)
+
+    asyncio.run(whole())
+    assert bool(caplog.records) is is_said
+
+
+def test_a_group_hears_on_while_one_of_its_members_drains() -> None:
+    heard: list[int] = []
+    leaving, staying = make_agent(), Askr("other")
+    for agent in (leaving, staying):
+
+        @agent.on("job", group="workers")
+        def take(number: int) -> None:
+            heard.append(number)
+
+    async def story(askr: TestAskr) -> None:
+        running = asyncio.get_running_loop().create_task(
+            askr.send("slow", {"seconds": 10.0}, timeout=100)
+        )
+        await askr.advance(1)
+        closing = asyncio.get_running_loop().create_task(leaving.close())
+        await askr.advance(1)
+        for number in range(6):
+            await askr.emit("job", number, confirm=True)
+        assert await running == "rested"
+        await closing
+        assert heard == [0, 1, 2, 3, 4, 5]
+
+    live(story, leaving, staying)
+
+
+def test_closing_that_is_cancelled_leaves_no_connection() -> None:
+    agent = make_agent()
+
+    async def story(askr: TestAskr) -> None:
+        running = asyncio.get_running_loop().create_task(
+            askr.send("slow", {"seconds": 10.0}, timeout=100)
+        )
+        await askr.advance(1)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2):
+                await agent.close()
+        assert "agent" not in [each.session.name for each in askr.daemon.connections]
+        with pytest.raises((CommandError, InstanceLost)):
+            await running
+
+    live(story, agent)

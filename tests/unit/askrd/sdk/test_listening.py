@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from askrd.sdk.context import Context
+from askrd.sdk.hearing import hearing
 from askrd.sdk.listening import EVENTS_PER_TASK_MAX, WAITING_MAX, Listener
 from askrd.sdk.middleware import Passage
 from askrd.sdk.receipts import NoWay, Receipt
@@ -241,3 +242,22 @@ def test_what_a_listener_returns_is_the_answer_also_through_middleware() -> None
     told(Listener("*", plain, ()), wanting(desk, 5, answer=1), wanting(desk, 0, answer=2))
     told(Listener("*", plain, [skin]), wanting(desk, 6, answer=3))
     assert desk.said == [("answer", 1, b"5"), ("answer", 2, b""), ("answer", 3, b'{"by":6}')]
+
+
+def test_what_a_member_of_a_group_drops_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def whole() -> None:
+        async def slow(_: Any) -> None:
+            await asyncio.sleep(60)
+
+        work = Work("test", asyncio.get_running_loop())
+        listener = Listener("*", slow, (), hearing(group="g"))
+        listener.start(work)
+        for number in range(3):
+            listener.take(event(number))
+        await asyncio.sleep(0)
+        listener.stop()
+        await work.finish(0.0)
+
+    asyncio.run(whole())
+    (record,) = caplog.records
+    assert "2 events are dropped" in record.getMessage()

@@ -10,8 +10,16 @@ from askrd.sdk.readers import EventReader
 from askrd.sdk.receipts import DONE
 from askrd.sdk.values import Event
 from askrd.wire.bodies import dump
-from askrd.wire.errors import AskrError, BadRequest, ConnectionLost, Gone, SchemaInvalid
+from askrd.wire.errors import (
+    AskrError,
+    BadRequest,
+    ConnectionLost,
+    Gone,
+    PayloadTooLarge,
+    SchemaInvalid,
+)
 from askrd.wire.frames import FLAG_OPTIONS, Coding, Frame, Kind
+from askrd.wire.limits import MIB
 from tests.unit.askrd.sdk.desk import Desk, play
 from tests.unit.askrd.sdk.talk import event, fail
 
@@ -257,5 +265,31 @@ def test_without_a_connection_nothing_can_be_acknowledged() -> None:
             _ = [one async for one in reader]
         with pytest.raises(AskrError):
             one.ack()
+
+    play(story)
+
+
+def test_an_answer_that_is_too_large_keeps_nobody_waiting() -> None:
+    async def story(desk: Desk) -> None:
+        desk.client.on("X", lambda _: "x" * 2 * MIB)
+        sub = await desk.hear(Kind.SUB)
+        desk.say(Frame(kind=Kind.SUBBED, id=sub.id), told(2, answer=6))
+        answer = await desk.hear(Kind.ANSWER)
+        assert (answer.id, answer.payload) == (6, b"")
+
+    play(story)
+
+
+def test_an_answer_that_is_too_large_may_be_followed_by_another() -> None:
+    async def story(desk: Desk) -> None:
+        reader, _ = await listening(desk)
+        desk.say(told(1, answer=5))
+        event = await seen(reader)
+        with pytest.raises(PayloadTooLarge):
+            await event.answer("x" * 2 * MIB)
+        await event.answer("short")
+        answer = await desk.hear(Kind.ANSWER)
+        assert (answer.id, answer.payload) == (5, b'"short"')
+        reader.close()
 
     play(story)

@@ -279,7 +279,7 @@ def next_daemon(conversation: Conversation) -> list[Frame]:
     conversation.opened(3.0)
     found = said(conversation)
     hear(conversation, 3.0, greeted(instance="other1"))
-    return found
+    return found + said(conversation)
 
 
 def test_commands_wait_for_the_next_daemon_while_one_drains() -> None:
@@ -289,6 +289,17 @@ def test_commands_wait_for_the_next_daemon_while_one_drains() -> None:
     assert kinds(conversation) == [Kind.EMIT]
     hello, call = next_daemon(conversation)
     assert (hello.kind, call.kind, call.id) == (Kind.HELLO, Kind.CALL, id_)
+    assert not promise.done()
+
+
+def test_commands_wait_on_when_the_next_connection_ends_before_it_is_welcome() -> None:
+    conversation = drained()
+    id_, promise = called(conversation)
+    hear(conversation, 2.0, body(Kind.BYE, {"reason": "shutting down"}))
+    conversation.lost("closed")
+    conversation.opened(2.5)
+    assert kinds(conversation) == [Kind.HELLO]
+    assert [frame.id for frame in next_daemon(conversation)][1:] == [id_]
     assert not promise.done()
 
 

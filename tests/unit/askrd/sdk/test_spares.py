@@ -198,3 +198,47 @@ def test_nothing_is_left_open_whenever_connecting_is_cancelled(turns: int) -> No
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         runner.run(whole())
+
+
+def test_silence_is_noticed_on_one_connection_after_the_other() -> None:
+    async def tell(story: Story) -> None:
+        for _ in range(3):
+            silent = story.active
+            silent._receive = lambda _: None
+            async with asyncio.timeout(30):
+                while story.active is silent:
+                    await asyncio.sleep(0.5)
+            await story.until_spared()
+        assert story.told == ["connected"]
+
+    live(tell)
+
+
+def test_a_client_that_connects_again_after_closing_has_its_spares() -> None:
+    async def tell(story: Story) -> None:
+        await story.client.close()
+        await story.client.connect()
+        await story.until_spared()
+
+    live(tell)
+
+
+@pytest.mark.parametrize("hook", ["on_connected", "on_disconnected"])
+def test_a_hook_that_fails_ends_nothing(hook: str) -> None:
+    async def tell(story: Story) -> None:
+        failed: list[Any] = []
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, what: failed.append(what["exception"]))
+
+        def broken(_: Any) -> None:
+            raise ZeroDivisionError
+
+        setattr(story.client, hook, broken)
+        for connection in story.daemon.connections:
+            connection.lose()
+        async with asyncio.timeout(30):
+            assert await story.client.ping()
+        assert [type(each) for each in failed] == [ZeroDivisionError]
+        await story.until_spared()
+
+    live(tell)

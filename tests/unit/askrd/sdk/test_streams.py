@@ -235,3 +235,16 @@ def test_several_instances_have_no_one_stream() -> None:
             desk.client.stream("agent@*.tail")
 
     play(story)
+
+
+def test_closing_it_ends_the_task_that_reads_it() -> None:
+    async def story(desk: Desk) -> None:
+        items = desk.client.stream("agent.tail")
+        reading = asyncio.get_running_loop().create_task(anext(items, "over"))
+        await desk.hear(Kind.CALL)
+        await asyncio.sleep(0.01)
+        items.close()
+        async with asyncio.timeout(10):
+            assert await reading == "over"
+
+    play(story)

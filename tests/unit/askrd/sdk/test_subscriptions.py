@@ -307,3 +307,29 @@ def test_each_way_of_a_slow_reader_gets_an_event_once(when_full: str) -> None:
                 assert [[event.payload async for event in each] for each in (one, two)] == [[1]] * 2
 
     run(story())
+
+
+def test_what_is_remembered_is_asked_for_again_when_nothing_of_it_had_come() -> None:
+    conversation = opened()
+    listening(conversation, "Y")
+    id_, _ = listening(conversation, "X", hearing(since=60), seq=100)
+    conversation.receive([event(95, "Y")], 0.0)  # the confirmation was faster
+    frames = {frame.id: options_of(frame) for frame in comes_back(conversation)}
+    assert frames[id_]["since_ms"] == 60_000
+
+
+def test_retained_events_come_that_had_not_when_the_connection_was_lost() -> None:
+    conversation = opened()
+    id_, listener = listening(conversation, "X*", seq=100)
+    first, second = (
+        marked(seq, subject, kept=True, sub=id_, retained=True)
+        for seq, subject in ((5, "X1"), (6, "X2"))
+    )
+    conversation.receive([first], 0.0)
+    (frame,) = comes_back(conversation)
+    assert options_of(frame) == {"after": {"epoch": "e1", "seq": 100}}
+
+    conversation.receive([subbed(id_, 100), first, second, event(101, "X1")], 1.0)
+    assert seqs(listener) == [5, 6, 101]
+    (frame,) = comes_back(conversation)
+    assert options_of(frame) == {"after": {"epoch": "e1", "seq": 101}, "retained": False}

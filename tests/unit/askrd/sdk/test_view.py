@@ -143,3 +143,27 @@ def test_a_lost_connection_leaves_the_copy_and_says_so() -> None:
         await view.aclose()
 
     play(story)
+
+
+def test_closing_it_ends_the_tasks_that_wait_for_it() -> None:
+    async def story(desk: Desk) -> None:
+        view = desk.client.state.view("cfg")
+        beginning = asking(view.begin())
+        await desk.hear(Kind.WATCH)
+        await view.aclose()
+        async with asyncio.timeout(10):
+            with pytest.raises(ConnectionLost, match="closed"):
+                await beginning
+        with pytest.raises(ConnectionLost, match="make a new one"):
+            await view.begin()
+
+        assert (await desk.hear(Kind.UNWATCH)).name == b""
+        view, _ = await begun(desk)
+        waiting = asking(view.changed())
+        await asyncio.sleep(0.01)
+        await view.aclose()
+        async with asyncio.timeout(10):
+            with pytest.raises(ConnectionLost, match="closed"):
+                await waiting
+
+    play(story)

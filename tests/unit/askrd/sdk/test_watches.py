@@ -120,3 +120,16 @@ def test_an_error_reaches_the_reader() -> None:
     told.watch.fail(error)
 
     assert told.errors == [error]
+
+
+def test_what_was_told_of_a_snapshot_that_broke_off_is_part_of_the_difference() -> None:
+    told = begun()
+    told.watch.tell_kept(frame("cfg/same"), EntryOptions(rev=1, ts=1_001))
+    told.watch.tell_kept(frame("cfg/gone"), EntryOptions(rev=2, ts=1_002))
+    told.taken()
+
+    told.watch.restart()
+    told.watch.begin("e1")
+    told.snapshot(3, at=1_000, same=1)
+
+    assert told.taken() == [("del", "cfg/gone", 3, False), ("synced", 3)]
