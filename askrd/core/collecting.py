@@ -103,6 +103,16 @@ class Collection:
         if self._told is not None and not self._pending and self._is_open:
             self.end(board)
 
+    def time_over(self, board: Switchboard) -> None:
+        """Takes no more answers, and ends at once or, when it waits for the store, with that."""
+        store = self.emitter, 0
+        if store not in self._pending:
+            self.end(board)
+            return
+        self._forget_asked()
+        self._pending[store] = None
+        self.deadline_us = NEVER_US
+
     def end(self, board: Switchboard) -> None:
         """Says how many answered, and takes no more answers."""
         self.drop()
@@ -119,11 +129,14 @@ class Collection:
     def drop(self) -> None:
         """Takes no more answers."""
         self._is_open = False
+        self._forget_asked()
+        self.emitter.collections.pop(self._frame.id, None)
+        self.emitter.taken.discard(self._frame.id)
+
+    def _forget_asked(self) -> None:
         for session, id_ in self._pending:
             session.answering.pop(id_, None)
         self._pending.clear()
-        self.emitter.collections.pop(self._frame.id, None)
-        self.emitter.taken.discard(self._frame.id)
 
 
 class _Kept:
@@ -192,7 +205,7 @@ def expire(board: Switchboard, session: Session) -> int:
     """Ends the collections of a session whose time is over; returns when the next one's is."""
     for collection in list(session.collections.values()):
         if collection.deadline_us <= board.now_us:
-            collection.end(board)
+            collection.time_over(board)
     return min((each.deadline_us for each in session.collections.values()), default=NEVER_US)
 
 

@@ -83,6 +83,8 @@ def _begin(
             park(board, item)
             return
         gate.follow(workspace.name, key)
+    elif not state.told_rev or rev >= state.told_rev + RESTART_REVS:
+        _tell_rev(board, workspace, rev)
     item.ticket, item.is_loose = gate.awaited, True
     _in_turn(board, item)
 
@@ -105,6 +107,8 @@ def show(
         return
     cause = "set" if entry is not None else "del"
     change = Change(workspace.state.number(), key, entry, cause, board.now_ms)
+    if change.rev >= workspace.state.told_rev + RESTART_REVS:
+        _tell_rev(board, workspace, change.rev)
     item = Gated(board.gate.awaited, None, _NOT_ASKED, workspace, change)
     item.for_services = for_services
     item.is_loose = True
@@ -172,6 +176,13 @@ def _persist(
 ) -> None:
     board.gate.ticket += 1
     board.effects.append(Persist(board.gate.ticket, workspace.name, key, entry, rev))
+    workspace.state.told_rev = max(workspace.state.told_rev, rev)
+
+
+def _tell_rev(board: Switchboard, workspace: Workspace, rev: int) -> None:
+    """Has the store know of a revision that it would not hear of: a restart goes on behind it."""
+    _persist(board, workspace, _NO_KEY, None, rev)
+    board.gate.follow(workspace.name, _NO_KEY)
 
 
 def _schedule(board: Switchboard, workspace: Workspace, key: str, entry: Entry | None) -> None:
@@ -255,6 +266,8 @@ def rejected(board: Switchboard, reason: str) -> Iterator[Gated]:
     board.gate.refusal = reason
     released = board.gate.reject()
     spaces = {item.workspace: None for item in released if item.workspace is not None}
+    for space in board.workspaces.values():
+        space.state.told_rev = 0
     for space in spaces:
         _look_again(board, space, space.state.give_up())
     for item in released:

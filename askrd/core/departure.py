@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from askrd.core import log_writes, membership
+from askrd.core import log_writes, membership, records
 from askrd.core.session import Phase
 from askrd.core.switchboard import Switchboard
 from askrd.wire.frames import Kind
@@ -36,14 +36,22 @@ def uninformed(board: Switchboard) -> int:
 
 
 def in_flight(board: Switchboard) -> int:
-    """Counts commands without an outcome, jobs that run included; jobs that wait are kept."""
+    """Counts commands without an outcome, with jobs that run and events that collect answers.
+
+    Jobs that wait are kept.
+    """
     callers = [space.jobs.caller for space in board.workspaces.values()]
     running = sum(len(caller.asking) for caller in callers if caller is not None)
-    return running + sum(len(session.asking) for session in board.sessions)
+    return running + sum(len(each.asking) + len(each.collections) for each in board.sessions)
 
 
 def say_goodbye(board: Switchboard, reason: str) -> None:
-    """Says goodbye to every session and has its connection closed."""
+    """Says goodbye to every session and has its connection closed.
+
+    What the store refused after it was answered is given to it for the last time.
+    """
+    if board.gate.is_behind:
+        records.save_again(board)
     log_writes.save_all(board)
     for session in board.sessions:
         if session.phase < Phase.CLOSING:

@@ -68,9 +68,12 @@ def _answer(board: Switchboard, session: Session, frame: Frame) -> None:
     value = command(board, session, _argument(frame))
     payload = dump(value)
     if len(payload) > board.limits.payload_bytes_max:
+        hint = "ask $askr.describe for one service, or say hello with roster"
+        if name.startswith(_OF_JOBS):
+            hint = "give a lower limit, or a target"
         raise PayloadTooLarge(
             f"the answer of {shown(name)} has {len(payload)} bytes, more than one frame may have; "
-            "ask $askr.describe for one service, or say hello with roster",
+            f"{hint}",
             details={"bytes": len(payload), "bytes_max": board.limits.payload_bytes_max},
         )
     is_silent = bool(frame.flags & FLAG_SILENT)

@@ -18,8 +18,8 @@ from askrd.core.workspace import Workspace
 from askrd.core.writes import Write, decide
 from askrd.wire.bodies import load
 from askrd.wire.codec import Raw
-from askrd.wire.errors import BadRequest, Forbidden, LimitExceeded, PayloadTooLarge
-from askrd.wire.frames import FLAG_OPTIONS, FLAG_SEALED, Coding, Frame
+from askrd.wire.errors import AskrError, BadRequest, Forbidden, LimitExceeded, PayloadTooLarge
+from askrd.wire.frames import FLAG_OPTIONS, FLAG_SEALED, Coding, Frame, Kind
 from askrd.wire.limits import (
     KEYS_CHECKED_MAX,
     STATE_BYTES_MAX,
@@ -122,8 +122,9 @@ def put(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     check_flags(frame, _PUT_FLAGS)
     _check_size(len(frame.payload))
     key = _key_of(frame.name)
+    coding = frame.coding | frame.flags & FLAG_SEALED
     if not frame.options:
-        _write(board, session, frame, Write(key, frame.payload, frame.coding))
+        _write(board, session, frame, Write(key, frame.payload, coding))
         return
     options = load(PutOptions, frame.options, "the options of put")
     _check_put(frame, options)
@@ -131,7 +132,7 @@ def put(board: Switchboard, session: Session, frame: Frame, _raw: Raw) -> None:
     write = Write(
         key,
         frame.payload,
-        frame.coding,
+        coding,
         if_rev=options.if_rev,
         op=options.op,
         ttl_ms=options.ttl_ms,
@@ -189,7 +190,13 @@ def _write(
     gate.check_room()
     state = workspace.state
     before = state.head(key)
-    after = decide(before, write, state.head_rev + 1, board.now_ms)
+    try:
+        after = decide(before, write, state.head_rev + 1, board.now_ms)
+    except AskrError as error:
+        if before is state.entries.get(key):
+            raise
+        records.in_turn(board, _No(session, frame, error), session, frame)
+        return
     if gate.is_behind:
         records.save_again(board)
     shows_value = write.op in _SHOWN
@@ -199,7 +206,7 @@ def _write(
     if after is not None:
         if after.value is not write.value:
             _check_size(len(after.value))
-        _check_room(state, before, after)
+        _check_room(state, key, before, after)
     cause = "set" if after is not None else "del"
     commits.propose(
         board,
@@ -212,6 +219,33 @@ def _write(
         frame=frame,
         shows_value=shows_value,
     )
+
+
+class _No:
+    """The answer to a write against which something stands that the store does not have yet."""
+
+    __slots__ = ("_error", "_frame", "_session")
+
+    def __init__(self, session: Session, frame: Frame, error: AskrError) -> None:
+        self._session = session
+        self._frame = frame
+        self._error = error
+
+    def done(self, board: Switchboard) -> None:
+        """Says no: it is so."""
+        if self._session in board.sessions:
+            board.fail(self._session, self._frame.id, self._error)
+
+    def undone(self, board: Switchboard, _reason: str) -> None:
+        """Takes the write as if it came now: what stood against it has not happened."""
+        if self._session not in board.sessions:
+            return
+        frame = self._frame
+        rule = put if frame.kind == Kind.PUT else delete
+        try:
+            rule(board, self._session, frame, b"")
+        except AskrError as error:
+            board.fail(self._session, frame.id, error)
 
 
 def _check_owner(session: Session, key: str) -> None:
@@ -229,13 +263,13 @@ def _check_owner(session: Session, key: str) -> None:
             )
 
 
-def _check_room(state: State, before: Entry | None, after: Entry) -> None:
+def _check_room(state: State, key: str, before: Entry | None, after: Entry) -> None:
     if before is None and state.count >= STATE_ENTRIES_MAX:
         raise LimitExceeded(
             f"the state has {STATE_ENTRIES_MAX} entries already; nothing was written",
             details={"limit": "state_entries_max"},
         )
-    grows = len(after.value) - (len(before.value) if before is not None else 0)
+    grows = len(after.value) - (len(before.value) if before is not None else -len(key))
     if grows > 0 and state.bytes + grows > STATE_BYTES_MAX:
         raise LimitExceeded(
             f"the state has {STATE_BYTES_MAX} bytes at most; nothing was written",

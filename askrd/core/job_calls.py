@@ -83,7 +83,11 @@ def call(
     board.gate.check_room()
     same = workspace.jobs.same(queue, options.idempotency_key)
     if same:
-        records.in_turn(board, _Told(session, frame, queue, same), session, frame)
+        told = _Told(session, frame, queue, same)
+        if all(id_ in workspace.jobs.items for id_ in same):
+            told.done(board)  # it is kept, whatever becomes of what waits for the store
+        else:
+            records.in_turn(board, told, session, frame)
         return
     size = len(frame.payload) + len(frame.head)
     _make_room(board, workspace, len(instances), size)

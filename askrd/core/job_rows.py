@@ -9,6 +9,7 @@ from askrd.core.jobs import Job, row_of
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
 from askrd.wire.bodies import Json, dump
+from askrd.wire.errors import PayloadTooLarge
 from askrd.wire.frames import FLAG_SEALED, Coding
 from askrd.wire.limits import JOB_SHOWN_BYTES_MAX
 
@@ -16,6 +17,8 @@ SHELF = "jobs"
 RESERVED_KEY = "reserved"
 """The row that says which numbers are not to be given again."""
 _RESERVED = 1_000
+_DESCRIBED_BYTES = 2_048
+"""What a description of a job takes beside its result, at most."""
 
 
 def next_number(board: Switchboard, workspace: Workspace) -> int:
@@ -68,6 +71,22 @@ def news_of(job: Job) -> dict[str, Json]:
     elif len(job.result) <= JOB_SHOWN_BYTES_MAX:
         news |= shown(job.result, job.result_coding, job.result_flags)
     return news
+
+
+def check_result(board: Switchboard, payload: bytes, coding: int, flags: int) -> None:
+    """Returns when the result of a job fits into a description of the job: else nobody could read it.
+
+    Raises:
+        PayloadTooLarge: it does not.
+    """
+    room = board.limits.payload_bytes_max - _DESCRIBED_BYTES
+    if 2 * len(payload) > room and len(dump(shown(payload, coding, flags))) > room:
+        raise PayloadTooLarge(
+            f"the job was carried out, and its result of {len(payload)} bytes is too large to be "
+            "kept; put it elsewhere, and answer where it is",
+            details={"bytes": len(payload)},
+            at="response",
+        )
 
 
 def shown(payload: bytes, coding: int, flags: int, name: str = "value") -> dict[str, Json]:

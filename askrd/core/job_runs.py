@@ -39,7 +39,12 @@ from askrd.wire.errors import (
     InstanceLost,
 )
 from askrd.wire.frames import FLAG_HEAD, FLAG_SEALED, Frame, Kind
-from askrd.wire.limits import JOB_BACKOFF_MS_MAX, JOBS_BYTES_MAX, JOBS_MAX
+from askrd.wire.limits import (
+    JOB_BACKOFF_MS_MAX,
+    JOB_PROGRESS_BYTES_MAX,
+    JOBS_BYTES_MAX,
+    JOBS_MAX,
+)
 
 SUFFIX = "$jobs"
 """The instance id under which `$askr.why` knows what jobs became of."""
@@ -56,6 +61,7 @@ _AGAIN = frozenset(
 )
 """Failures that say nothing against the job itself: it is tried again."""
 _LATER_US = 50_000
+_WORD_CHARS, _MESSAGE_CHARS = 64, 900
 
 
 # ── whose turn it is ──────────────────────────────────────────────────────────────────────────
@@ -165,25 +171,35 @@ def answered(board: Switchboard, entry: Entry, frame: Frame) -> None:
     if frame.kind != Kind.REPLY:
         _failed(board, workspace, job, _body(frame))
         return
-    job.result = bytes(frame.payload)
-    job.result_coding = frame.coding
-    job.result_flags = frame.flags & FLAG_SEALED
+    result = bytes(frame.payload), frame.coding, frame.flags & FLAG_SEALED
+    try:
+        job_rows.check_result(board, *result)
+    except AskrError as error:
+        _failed(board, workspace, job, body_of(error))
+        return
+    job.result, job.result_coding, job.result_flags = result
     job.payload = job.head = b""
     _end(board, workspace, job, DONE, None)
 
 
 def _body(frame: Frame) -> ErrorBody:
+    """Returns what is remembered of a failure: of a large one the beginning."""
     try:
-        return load(ErrorBody, frame.payload, "fail")
+        said = load(ErrorBody, frame.payload, "fail")
     except BadRequest:
         return ErrorBody(code=ErrorCode.HANDLER_ERROR)
+    if len(frame.payload) > JOB_PROGRESS_BYTES_MAX:
+        said.code, said.at = said.code[:_WORD_CHARS], said.at[:_WORD_CHARS]
+        said.message, said.details = said.message[:_MESSAGE_CHARS], {"omitted": True}
+    return said
 
 
 def failed(board: Switchboard, entry: Entry, error: AskrError) -> None:
     """Takes in that the daemon gave an attempt up; the entry has left `asking`."""
     caller, job = _parts(entry)
-    if isinstance(error, InstanceLost) and error.details.get("delivered") == "no":
-        job.attempts -= 1  # nobody has seen it
+    is_unseen = error.details.get("delivered") == "no"
+    if isinstance(error, InstanceLost) and (is_unseen or board.is_draining):
+        job.attempts -= 1  # nobody has seen it, or the daemon's own end cuts it short
     _failed(board, caller.in_open_workspace, job, body_of(error))
 
 

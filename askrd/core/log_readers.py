@@ -103,14 +103,15 @@ class Reader:
     def end(self, board: Switchboard) -> None:
         """Ends it; what it has not acknowledged goes to other members at once.
 
-        That counts as a delivery only when the session was lost, and not when it said so.
+        That counts as a delivery only when the session was lost: not when it said so, nor when
+        the daemon's own end cuts it short.
         """
         board.alarms.disarm(("log portion", id(self)))
         consumer = self.consumer
         if consumer is None:
             self.log.readers.pop(self, None)
             return
-        is_lost = self.session.phase is Phase.CLOSED
+        is_lost = self.session.phase is Phase.CLOSED and not board.is_draining
         for event in list(consumer.unacked.values()):
             if event.reader is self:
                 consumer.give_back(event, board.now_us, is_counted=is_lost)

@@ -6,7 +6,7 @@ cimport cython
 cdef class State:
     cdef public dict entries, owned
     cdef dict _proposed
-    cdef public long long rev, head_rev, bytes, count
+    cdef public long long rev, head_rev, told_rev, bytes, count
 
     @cython.locals(proposed=tuple)
     cpdef head(self, str key)

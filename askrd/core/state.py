@@ -18,8 +18,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     """One key's value.
 
     Attributes:
-        value: the payload's bytes. coding: what they are. rev: the workspace's revision at its
-        last change. ts_ms: Unix milliseconds of that change.
+        value: the payload's bytes. coding: what they are, and `FLAG_SEALED` when they are sealed.
+        rev: the workspace's revision at its last change. ts_ms: Unix milliseconds of that change.
         expires_ms: Unix milliseconds at which it goes; 0 = never.
         owner: instance id of the peer it dies with; empty = it is not ephemeral.
         ttl_ms: what it was given to live, for renewing it; 0 = the time from ts_ms to expires_ms.
@@ -50,11 +50,12 @@ class State:
     Attributes:
         entries: what is committed. rev: the revision of the last committed change.
         head_rev: the revision of the last proposed one.
+        told_rev: the highest that a store was told of since it refused last; 0 = none was.
         bytes, count: keys and values of the head together, and how many keys it has.
         owned: keys of the head's ephemeral entries, by the peer they die with.
     """
 
-    __slots__ = ("_proposed", "bytes", "count", "entries", "head_rev", "owned", "rev")
+    __slots__ = ("_proposed", "bytes", "count", "entries", "head_rev", "owned", "rev", "told_rev")
 
     def __init__(self, floor: int = 0) -> None:
         """Starts empty; the first change gets revision ``floor`` + 1."""
@@ -62,6 +63,7 @@ class State:
         self._proposed: dict[str, tuple[int, Entry | None]] = {}
         self.rev = floor
         self.head_rev = floor
+        self.told_rev = 0
         self.bytes = 0
         self.count = 0
         self.owned: dict[str, dict[str, None]] = {}

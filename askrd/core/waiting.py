@@ -107,12 +107,11 @@ def after_answer(board: Switchboard, session: Session, entry: Entry) -> None:
     if member.provision.concurrency:
         if member.service.waiting or session.in_open_workspace.jobs.queues:
             serve(board, session)
-        return
-    if course.job is not None:
-        job_runs.serve(board, session.in_open_workspace, course.job.queue)
-    if member.service.waiting:
+    elif member.service.waiting:
         queue = member.service.waiting.get(route.name)
         _serve_these(board, member, list(queue.values()) if queue else [])
+    if course.job is not None:  # also when its instance has withdrawn the service meanwhile
+        job_runs.serve(board, session.in_open_workspace, course.job.queue)
 
 
 def after_loss(board: Switchboard, session: Session, entries: list[Entry]) -> None:

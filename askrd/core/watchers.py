@@ -13,7 +13,15 @@ from askrd.core.workspace import Workspace
 from askrd.wire import header
 from askrd.wire.bodies import dump
 from askrd.wire.codec import encode
-from askrd.wire.frames import FLAG_KEPT, FLAG_OPTIONS, HEADER_REST_BYTES, SECTION, Frame, Kind
+from askrd.wire.frames import (
+    FLAG_KEPT,
+    FLAG_OPTIONS,
+    FLAG_SEALED,
+    HEADER_REST_BYTES,
+    SECTION,
+    Frame,
+    Kind,
+)
 from askrd.wire.names import prefix_matches
 from askrd.wire.state import EntryOptions
 
@@ -34,12 +42,14 @@ def ok(
     entry: Entry | None = None,
 ) -> None:
     """Answers a request about the state, with the value of ``entry`` if there is one."""
+    payload, coding, flags = _shown(entry)
     answer = Frame(
         kind=Kind.OK,
         id=frame.id,
         name=frame.name,
-        payload=entry.value if entry is not None else b"",
-        coding=entry.coding if entry is not None else 0,
+        payload=payload,
+        coding=coding,
+        flags=flags,
         options=dump(options),
     )
     if options.count is None:
@@ -94,17 +104,25 @@ def _left_ms(board: Switchboard, workspace: Workspace, key: str, entry: Entry) -
 
 def change_frame(key: str, entry: Entry | None, options: EntryOptions, flags: int = 0) -> bytes:
     """Returns the frame that tells what an entry is, or was."""
+    payload, coding, sealed = _shown(entry)
     return encode(
         Frame(
             kind=Kind.CHANGE,
             id=options.rev,
             name=key.encode(),
-            payload=entry.value if entry is not None else b"",
-            coding=entry.coding if entry is not None else 0,
+            payload=payload,
+            coding=coding,
             options=dump(options),
-            flags=flags,
+            flags=flags | sealed,
         )
     )
+
+
+def _shown(entry: Entry | None) -> tuple[bytes, int, int]:
+    """Returns payload, coding and flags of a frame that shows an entry; None = there is none."""
+    if entry is None:
+        return b"", 0, 0
+    return entry.value, entry.coding & ~FLAG_SEALED, entry.coding & FLAG_SEALED
 
 
 def tell(

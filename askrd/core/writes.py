@@ -16,7 +16,7 @@ class Write(msgspec.Struct, frozen=True):
 
     Attributes:
         key: of which entry.
-        value: the payload; None deletes. coding: what its bytes are.
+        value: the payload; None deletes. coding: what its bytes are; see `Entry`.
         if_rev: the revision that must be there, 0 = no entry; None does not care.
         op: empty (``value`` is the new value), `patch`, `incr` or `touch`.
         ttl_ms: how long the entry is to live; 0 = for ever; None = as the op has it.

@@ -80,6 +80,8 @@ def back_up(data: Path, file: Path, *, is_forced: bool = False) -> Copy:
     source = data / DATABASE_NAME
     if not source.is_file():
         raise CannotStore(f"there is no database in {data}; nothing was backed up. See: --data DIR")
+    if file.exists() and file.samefile(source):
+        raise CannotStore(f"{file} is the database itself; nothing was written. Name another file")
     if file.exists() and not is_forced:
         raise CannotStore(f"{file} is there already; nothing was written. To replace it: --force")
     with _draft_of(file) as draft, _explained(f"cannot back up {source} to {file}"):

@@ -44,6 +44,7 @@ class Waiting:
     wish: Wish | None
     change: tuple[str, Item | None, int, str] | None = None
     unchanged: Item | None = None
+    no: str = ""
     is_loose: bool = False
 
 
@@ -75,6 +76,7 @@ class Model:
     head_rev: int = 0
     ticket: int = 0
     settled: int = 0
+    told_rev: int = 0
 
     # ── requests ──────────────────────────────────────────────────────────────────────────
 
@@ -86,15 +88,19 @@ class Model:
             else:
                 self._read(wish)
             return
+        before = self.head.get(wish.key)
         try:
-            before = self.head.get(wish.key)
             after = self._decide(before, wish, now_ms)
         except Refused as code:
-            self.said[wish.who, wish.id] = str(code)
+            if before is self.seen.get(wish.key):
+                self.said[wish.who, wish.id] = str(code)
+            else:
+                self._enter(Waiting(self.ticket, wish, no=str(code)))
             return
         for key in self.unsaved:
             self.ticket += 1
             self.fast.append((self.ticket, key))
+            self.told_rev = max(self.told_rev, self.head_rev)
         self.unsaved = {}
         if after is before:
             assert before is not None
@@ -158,6 +164,11 @@ class Model:
                 self.fast.append((self.ticket, key))
             else:
                 ticket = self.ticket
+            self.told_rev = max(self.told_rev, self.head_rev)
+        elif not self.told_rev:  # a restart is to go on behind what no store knows
+            self.ticket += 1
+            self.fast.append((self.ticket, ""))
+            self.told_rev = self.head_rev
         self._enter(Waiting(ticket, wish, change, is_loose=is_loose))
 
     def _place(self, key: str, item: Item | None, now_us: int, now_ms: int) -> None:
@@ -195,6 +206,7 @@ class Model:
             self.unsaved[key] = None
         self.fast = []
         self.settled = self.ticket
+        self.told_rev = 0
         keys = list(dict.fromkeys(item.change[0] for item in queue if item.change is not None))
         self.head = dict(self.seen)
         self.head_rev = self.rev
@@ -228,6 +240,8 @@ class Model:
         elif item.unchanged is not None and wish is not None:
             shown = item.unchanged.value if wish.op in {"patch", "incr"} else None
             self._say(wish, (item.unchanged.rev, False, shown))
+        elif wish is not None and item.no:
+            self._say(wish, item.no)
         elif wish is not None:
             self._read(wish)
 

@@ -6,6 +6,7 @@ from askrd.wire.bodies import dump
 from askrd.wire.frames import FLAG_MORE, FLAG_SEALED, Coding, Frame, Kind
 from askrd.wire.limits import Limits
 from tests.unit.askrd.core.desk import MS, SECOND, Desk, Mate, body, event_options
+from tests.unit.askrd.core.logbook import create
 
 both = pytest.mark.parametrize("is_fast", [True, False])
 
@@ -184,3 +185,29 @@ def test_what_cannot_be_collected_is_refused_and_not_emitted() -> None:
     me.heard()
     collect(me, 5)
     assert me.fails() == {5: "draining"}
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_an_event_of_a_log_is_not_ended_before_the_store_has_it(is_refused: bool) -> None:
+    desk = Desk()
+    me, one = desk.join(), desk.join("one")
+    create(me, "questions", "q")
+    one.sub(4, "q")
+    desk.is_stored = False
+    one.heard()
+    collect(me, 7, ttl_ms=500)
+    id_ = asked(one)
+    desk.after(SECOND)
+    assert me.heard() == [], "the time is over, and the store is not ready"
+    one.answer(id_, "late")
+    assert me.heard() == []
+    assert desk.router.board.totals.late_replies == 1
+    if is_refused:
+        desk.router.rejected("disk full", desk.now_us)
+        assert me.fails() == {7: "storage_unavailable"}
+    else:
+        desk.commit(desk.router.board.gate.ticket)
+        (end,) = me.heard()
+        assert (end.kind, body(end)["answers"]) == (Kind.EMITTED, 0)
+    assert not me.session.collections
+    assert 7 not in me.session.taken

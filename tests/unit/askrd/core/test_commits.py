@@ -147,7 +147,8 @@ def test_ephemeral_entries_go_when_their_owner_leaves() -> None:
     me.say(put(1, "a", 1, ephemeral=True), put(2, "b", 1, ephemeral=True), put(3, "c", 1))
     other.put(9, "b", 2)
     other.heard()
-    assert [key for _, key, _, _ in persisted(desk)] == ["c", "b"], "only what is ordinary is kept"
+    kept = [(key, rev) for _, key, _, rev in persisted(desk)]
+    assert kept == [("", 1), ("c", 3), ("b", 4)], "and how far revisions were, before that"
     me.lose()
     assert seen(other) == [(5, "a", "owner_gone")]
     assert not desk.router.board.workspaces["askr"].state.owned
@@ -357,3 +358,34 @@ def test_entries_whose_time_passed_meanwhile_are_not_there() -> None:
     desk.is_stored = True
     desk.after(1_100 * MS)
     assert seen(other) == [(BEGIN + 2, "soon", "ttl")]
+
+
+def test_the_store_knows_how_far_revisions_are_that_it_never_saw(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(commits, "RESTART_REVS", 10)
+    desk = Desk()
+    me = desk.join()
+    for value in range(35):
+        me.put(1, "here", value, ephemeral=True)
+        assert persisted(desk)[0] == (1, "", None, 1), "whatever comes, rev 1 is never given again"
+    given = options(me.heard()[-1]).rev
+    assert given == 35
+    assert max(rev for _, _, _, rev in persisted(desk)) + 10 > given
+    me.say(Frame(kind=Kind.WATCH, id=2, name=b"$askr"))
+    for number in range(10):
+        desk.join(f"peer{number}").lose()
+    given = desk.router.board.workspaces["askr"].state.rev
+    assert given == 55
+    assert max(rev for _, _, _, rev in persisted(desk)) + 10 > given
+
+
+def test_a_revision_that_a_store_refused_to_hear_of_is_told_again() -> None:
+    desk = Desk(is_stored=False)
+    me = desk.join()
+    me.put(1, "here", 1, ephemeral=True)
+    desk.router.rejected("disk full", desk.now_us)
+    desk.effects.clear()
+    me.put(1, "here", 2, ephemeral=True)
+    assert answers(me) == {1: "ok"}, "who writes what is not kept does not wait for that"
+    assert [(key, rev) for _, key, _, rev in persisted(desk)] == [("", 1)]

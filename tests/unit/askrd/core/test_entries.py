@@ -86,8 +86,17 @@ def test_values_may_be_bytes_or_sealed() -> None:
         Frame(kind=Kind.PUT, id=1, name=b"a", payload=b"\xff", coding=Coding.BYTES),
         Frame(kind=Kind.PUT, id=2, name=b"b", payload=b"s", coding=2, flags=FLAG_SEALED),
         get(3, "a"),
+        get(4, "b"),
+        get(5, "", prefix=True),
     )
-    assert me.heard()[-1].payload == b"\xff"
+    _, _, a, b, row_a, row_b, _ = me.heard()
+    assert (a.payload, a.coding, a.flags & FLAG_SEALED) == (b"\xff", Coding.BYTES, 0)
+    assert (b.payload, b.coding, b.flags & FLAG_SEALED) == (b"s", Coding.BYTES, FLAG_SEALED)
+    assert [row.flags & FLAG_SEALED for row in (row_a, row_b)] == [0, FLAG_SEALED]
+    me.put(6, "b", {"x": 1}, op="patch")
+    assert answers(me) == {6: "bad_request"}
+    me.say(Frame(kind=Kind.PUT, id=7, name=b"b", payload=b"s", coding=2))
+    assert options(me.heard()[0]).changed, "opened, it is something else"
 
 
 @pytest.mark.parametrize(
@@ -165,6 +174,13 @@ def test_the_state_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert answers(me) == {2: "limit_exceeded", 4: "limit_exceeded"}
     desk.commit(9)
     assert answers(me) == {1: "ok", 3: "ok", 5: "ok"}
+
+
+def test_a_key_takes_room_like_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entries, "STATE_BYTES_MAX", 30)
+    me = Desk().join()
+    me.say(put(1, "a" * 29, 1), Frame(kind=Kind.PUT, id=2, name=b"b"), put(3, "a" * 29, 2))
+    assert answers(me) == {1: "ok", 2: "limit_exceeded", 3: "ok"}
 
 
 def test_workspaces_have_their_own_state() -> None:

@@ -139,6 +139,19 @@ def test_the_same_key_waits_for_the_first_to_be_kept() -> None:
     assert [body(f) for f in me.heard() + other.heard()] == [{"job": "1"}, {"job": "1"}]
 
 
+def test_a_job_that_is_kept_is_told_of_whatever_the_store_does_now() -> None:
+    desk = Desk()
+    worker(desk)
+    me, other = desk.join("me"), desk.join("other")
+    assert asked(me, idempotency_key="a") == {"job": "1"}
+    desk.is_stored = False
+    other.put(1, "a", 1)
+    me.want(2, idempotency_key="a")
+    assert [body(frame) for frame in me.heard()] == [{"job": "1"}]
+    desk.router.rejected("disk full", desk.now_us)
+    assert me.fails() == {}, "it is not said that no job was kept"
+
+
 def test_the_same_key_gives_the_same_jobs_of_a_broadcast() -> None:
     desk = Desk()
     worker(desk, mode="broadcast")

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from askrd.core.jobs import row_of
 from askrd.wire.frames import FLAG_MORE, Coding, Frame, Kind
 from askrd.wire.limits import GATED_BYTES_MAX, JOB_PROGRESS_BYTES_MAX, JOBS_BYTES_MAX
 from tests.unit.askrd.core.desk import MS, SECOND, Desk, body, json
@@ -155,6 +156,21 @@ def test_an_error_that_the_handler_chose_ends_the_job() -> None:
     assert agent.calls() == []
 
 
+def test_of_a_large_failure_the_beginning_is_kept() -> None:
+    desk = Desk()
+    agent, me = worker(desk, attempts=1), desk.join("me")
+    job = ask(me)
+    (call,) = agent.calls()
+    large = "é" * 100_000
+    agent.fail(call.id, "handler_error", message=large, details={"trace": large}, at=large)
+    error = me.ask("$askr.jobs.show", job)["error"]
+    assert (error["code"], error["details"]) == ("handler_error", {"omitted": True})
+    assert large.startswith(error["message"])
+    assert len(error["message"]) > 100
+    kept = desk.router.board.workspaces["askr"].jobs.items[int(job)]
+    assert len(row_of(kept)) < JOB_PROGRESS_BYTES_MAX
+
+
 def test_the_pause_doubles_and_the_last_attempt_makes_the_job_dead() -> None:
     desk = Desk()
     agent, me = worker(desk, attempts=3, backoff_ms=1_000), desk.join("me")
@@ -265,6 +281,30 @@ def test_a_result_in_pieces_fails_the_job() -> None:
     assert (shown["state"], shown["error"]["code"]) == ("failed", "payload_too_large")
 
 
+@pytest.mark.parametrize(
+    ("payload", "coding", "state"),
+    [
+        (b"[%s1]" % (b"1," * 520_000), Coding.JSON, "done"),
+        (b"[%s1]" % (b"1," * 524_285), Coding.JSON, "failed"),
+        (b"[%s" % (b"1," * 400_000), Coding.JSON, "failed"),
+        (b"\xff" * 780_000, Coding.BYTES, "done"),
+        (b"\xff" * 790_000, Coding.BYTES, "failed"),
+    ],
+)
+def test_a_result_that_could_not_be_shown_fails_the_job(
+    payload: bytes, coding: int, state: str
+) -> None:
+    desk = Desk()
+    agent, me = worker(desk), desk.join("me")
+    job = ask(me)
+    (call,) = agent.calls()
+    agent.say(Frame(kind=Kind.REPLY, id=call.id, payload=payload, coding=coding))
+    shown = me.ask("$askr.jobs.show", job)
+    assert shown["state"] == state
+    if state == "failed":
+        assert (shown["error"]["code"], shown["error"]["at"]) == ("payload_too_large", "response")
+
+
 def test_the_last_progress_of_a_running_job_is_shown_to_who_asks() -> None:
     desk = Desk()
     agent, me = worker(desk), desk.join("me")
@@ -319,7 +359,7 @@ def test_a_result_that_is_not_to_be_kept_is_told_only() -> None:
 def test_results_take_no_more_room_than_jobs_may() -> None:
     desk = Desk()
     agent, me = worker(desk), desk.join("me", is_held=False)
-    size = desk.router.board.limits.payload_bytes_max
+    size = desk.router.board.limits.payload_bytes_max * 7 // 10
     count = JOBS_BYTES_MAX // size + 3
     for number in range(1, count + 1):
         ask(me, id_=number)

@@ -165,3 +165,21 @@ def test_a_job_that_is_purged_leaves_no_place_behind() -> None:
     me.ask("$askr.jobs.purge", {"state": "queued"})
     (queue,) = desk.router.board.workspaces["askr"].jobs.queues.values()
     assert (queue.total, queue.is_split) == (0, False)
+
+
+def test_the_last_answer_of_one_that_withdrew_starts_the_next_job() -> None:
+    desk = Desk()
+    spec = {"name": "fetch", "queue": True}
+    first, second = desk.join("agent"), desk.join("agent")
+    for agent in (first, second):
+        provision = {"service": "agent", "commands": [spec], "concurrency": 2}
+        agent.say(json(Kind.PROVIDE, provision, id=900))
+    me = desk.join("me")
+    ask(me)
+    ask(me, id_=2)
+    (call,) = first.calls()
+    assert second.calls() == [], "one at a time"
+    first.say(json(Kind.WITHDRAW, {"service": "agent"}, id=901))
+    assert second.calls() == []
+    first.reply(call.id)
+    assert [options(each)["job"] for each in second.calls()] == ["2"]

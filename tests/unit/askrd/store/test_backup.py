@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from askrd.store.backup import REV_GAP_RESTORED, back_up, restore
-from askrd.store.data_directory import CannotStore, DataDirectory
+from askrd.store.data_directory import DATABASE_NAME, CannotStore, DataDirectory
 from askrd.store.database import REV_GAP, Database
 from askrd.store.schema import MIGRATIONS, version_of
 from tests.conformance.stores import change, record, records_of, values_of
@@ -230,6 +230,16 @@ def test_a_file_that_is_there_is_not_overwritten_unless_forced(data: Path, tmp_p
         back_up(data, file)
     assert file.read_text() == "keep me"
     assert back_up(data, file, is_forced=True).entries == 2
+
+
+def test_a_database_is_not_replaced_by_its_own_backup(data: Path, tmp_path: Path) -> None:
+    other_name = tmp_path / "link"
+    other_name.symlink_to(data / DATABASE_NAME)
+    before = (data / DATABASE_NAME).stat().st_ino
+    for file in (data / DATABASE_NAME, other_name):
+        with pytest.raises(CannotStore, match="is the database itself; nothing was written"):
+            back_up(data, file, is_forced=True)
+    assert (data / DATABASE_NAME).stat().st_ino == before
 
 
 def test_a_directory_without_a_database_cannot_be_backed_up(tmp_path: Path) -> None:
