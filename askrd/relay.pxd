@@ -15,7 +15,7 @@ cdef class Relay:
     cdef object _loop, _on_fault, _fabric, _alarm
     cdef Wheel _wheel
     cdef dict _doors
-    cdef bint _is_flush_due
+    cdef bint _is_flush_due, _is_closed
     cdef long long _alarm_us
 
     cpdef received(self, Session session, bytes data)
@@ -25,3 +25,6 @@ cdef class Relay:
 
     @cython.locals(router=Router, dirty=list, session=Session, box=Outbox, pieces=list)
     cpdef _flush(self)
+
+
+cdef _hand(object door, list pieces)

@@ -73,6 +73,7 @@ class Relay:
         self._doors: dict[Session, Door] = {}
         self._fabric = make_fabric(self)
         self._is_flush_due = False
+        self._is_closed = False
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_us = NEVER_US
 
@@ -136,11 +137,13 @@ class Relay:
 
     def decided(self, ticket: int) -> None:
         """Takes in that changes are kept; see `fabric.Decisions`."""
-        self._tell(self.router.committed, ticket, clock.monotonic_us())
+        if not self._is_closed:
+            self._tell(self.router.committed, ticket, clock.monotonic_us())
 
     def rejected(self, reason: str) -> None:
         """Takes in that changes could not be kept; see `fabric.Decisions`."""
-        self._tell(self.router.rejected, reason, clock.monotonic_us())
+        if not self._is_closed:
+            self._tell(self.router.rejected, reason, clock.monotonic_us())
 
     def broke(self, fault: BaseException) -> None:
         """Takes in that the fabric itself failed, which ends the daemon; see `fabric.Decisions`."""
@@ -190,7 +193,8 @@ class Relay:
             door.transport.abort()
 
     def close(self) -> None:
-        """Stops the clock and closes the fabric."""
+        """Stops the clock and closes the fabric; what it decides from then on is told nobody."""
+        self._is_closed = True
         if self._alarm is not None:
             self._alarm.cancel()
         self._fabric.close()
@@ -271,7 +275,7 @@ class Relay:
             return
         pieces = session.outbox.take()
         if pieces:
-            door.write(pieces)
+            _hand(door, pieces)
         door.close(effect.close_code, effect.reason)
 
     def _rebind(self, effect: Rebind) -> None:
@@ -287,14 +291,14 @@ class Relay:
             return
         door.session = session
         self._doors[session] = door
-        door.write(list(effect.first))
+        _hand(door, list(effect.first))
         if not door.is_full and self._write_waiting(session, door):
             self.router.resume(session, clock.monotonic_us())
 
     def _say(self, effect: Say) -> None:
         door = self._doors.get(effect.session)
         if door is not None:
-            door.write([effect.frame])
+            _hand(door, [effect.frame])
 
     def _write_waiting(self, session: Session, door: Door) -> bool:
         """Writes what waits for a paused session; says whether the connection took all of it."""
@@ -314,7 +318,7 @@ class Relay:
             pieces = in_runs(pieces)
             for piece in pieces:
                 resumption.tail.add(piece)
-        door.write(pieces)
+        _hand(door, pieces)
 
     def _flush(self) -> None:
         """Writes what waits for every session that is not paused."""
@@ -332,7 +336,7 @@ class Relay:
             door = doors.get(session)
             if door is not None and pieces:
                 if session.resumption is None:
-                    door.write(pieces)
+                    _hand(door, pieces)
                 else:
                     self._write(session, door, pieces)
             if session.is_finishing:
@@ -365,3 +369,11 @@ class Relay:
         self._alarm_us = NEVER_US
         self.router.board.wall_offset_us = clock.wall_offset_us()
         self._tell(self.router.tick, clock.monotonic_us())
+
+
+def _hand(door: Door, pieces: list[Raw]) -> None:
+    """Has a door write; one that fails is cut, and whoever comes after it gets what is theirs."""
+    try:
+        door.write(pieces)
+    except Exception as exc:  # noqa: BLE001  # the bulkhead of the way out
+        door.give_up(exc)

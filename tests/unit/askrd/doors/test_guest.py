@@ -1,19 +1,10 @@
 """A guest asks the real router in memory: commands, events, state, and how all of it ends."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import TypeVar
-
 import pytest
 
-from askrd.core.router import Router
-from askrd.core.switchboard import Daemon
 from askrd.doors.door import Door
 from askrd.doors.guest import HEAVY_BYTES, Guest
-from askrd.fabric.single_node import SingleNode
 from askrd.relay import Relay
-from askrd.store.memory import MemoryStore
 from askrd.wire.bodies import CallOptions, load
 from askrd.wire.codec import Raw
 from askrd.wire.errors import (
@@ -26,11 +17,9 @@ from askrd.wire.errors import (
     PayloadTooLarge,
 )
 from askrd.wire.frames import Coding, Kind
-from askrd.wire.limits import Limits
 from askrd.wire.state import DelOptions, EntryOptions, PutOptions
 from tests.unit.askrd.doors.hearsay import Wire
-
-T = TypeVar("T")
+from tests.unit.askrd.scene import run
 
 
 class GuestDoor(Door):
@@ -54,28 +43,6 @@ class GuestDoor(Door):
 
     def write(self, pieces: list[Raw]) -> None:
         self.guest.take(pieces)
-
-
-def run(scene: Callable[[Relay], Awaitable[T]]) -> T:
-    """Plays a scene around a router of its own; it may take ten seconds."""
-
-    async def play() -> T:
-        faults: list[BaseException] = []
-        router = Router(
-            Daemon("d", "epoch1", "1", "", "askr"), limits=Limits(), now_us=0, wall_offset_us=0
-        )
-        loop = asyncio.get_running_loop()
-        make_fabric = partial(
-            SingleNode, make_store=lambda outcomes: MemoryStore(outcomes, loop.call_soon)
-        )
-        relay = Relay(router, loop=loop, on_fault=faults.append, make_fabric=make_fabric)
-        async with asyncio.timeout(10):
-            found = await scene(relay)
-        relay.close()
-        assert faults == []
-        return found
-
-    return asyncio.run(play())
 
 
 def test_the_daemons_own_commands_answer() -> None:
