@@ -17,6 +17,9 @@ const OPEN_MS = 10_000;
 const WELCOME_MS = 5_000;
 /** Milliseconds between two tries to connect: at first, and at most. */
 const RETRY_MS = [100, 10_000];
+/** The longest deadline that a frame carries, and the longest time that a timer counts, in ms. */
+const TTL_MS = 2 ** 32 - 1;
+const TIMER_MS = 2 ** 31 - 1;
 /** How often a connection that is full is looked at again, in ms. */
 const DRAIN_MS = 10;
 /** Requests that wait for the connection, and their bytes; further ones fail. */
@@ -365,7 +368,7 @@ export class Askr {
     };
     one.timer = setTimeout(() => {
       if (tookBack()) one.fail(here("connection_lost", this.#silence(timeout), true));
-    }, timeout);
+    }, Math.min(timeout, TIMER_MS));
     this.#queue.add(one);
     this.#queueBytes += one.size;
     if (this.#isOpen) this.#drainSoon();
@@ -416,6 +419,7 @@ export class Askr {
    * @private
    */
   _ask(frame, take, lost, timeout) {
+    if (timeout !== undefined && !(timeout <= TTL_MS)) throw here("bad_request", `timeout: ${timeout} is no number of ms up to ${TTL_MS}; nothing was sent`);
     const text = this.#text(frame);
     const asked = performance.now();
     let id = 0;

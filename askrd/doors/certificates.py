@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,18 @@ class Certificates:
             _log.info("certificate reloaded", file=str(self._files.certificate))
 
 
+def _no_passphrase(key: Path) -> Callable[[], str]:
+    """Returns what OpenSSL asks for a passphrase; it would ask the terminal, and all would wait."""
+
+    def refuse() -> str:
+        raise BadCertificate(
+            f"the key {key} has a passphrase, and nobody is there to type it: give the daemon a key "
+            "without one, in a file that only it can read"
+        )
+
+    return refuse
+
+
 def _context_of(files: CertificateFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -64,7 +77,7 @@ def _context_of(files: CertificateFiles) -> ssl.SSLContext:
     try:
         for file in (files.certificate, files.key):
             file.read_bytes()  # says which of the two is missing; OpenSSL does not
-        context.load_cert_chain(files.certificate, files.key)
+        context.load_cert_chain(files.certificate, files.key, _no_passphrase(files.key))
     except ssl.SSLError as exc:
         raise BadCertificate(
             f"cannot use the certificate {files.certificate} with the key {files.key}: "

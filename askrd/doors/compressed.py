@@ -67,8 +67,7 @@ class UnpackingRelay:
         except BadRequest as error:
             self._give_up(session, error)
         else:
-            if plain:
-                self._plain.received(session, plain)
+            self._plain.received(session, plain)  # A part of a block is no silence either.
 
     def received_large(self, session: Session, whole: memoryview) -> None:
         """Takes something large like everything else: it is a part of blocks, not a frame."""

@@ -77,6 +77,11 @@ class DatagramDoor(Door):
                 self._drop(bytes(frame.payload).decode("utf-8", "replace"))
             at = end
 
+    def give_up(self, cause: Exception) -> None:
+        """Drops what it failed at: the socket is everybody's."""
+        _log.error("door failed", cause=cause, peer=self.session.peer_id)
+        self._drop("the daemon failed at it")
+
     def close(self, close_code: int, reason: str) -> None:
         """Closes the socket."""
         self.transport.close()
@@ -101,15 +106,18 @@ class DatagramDoor(Door):
 class Datagrams(asyncio.DatagramProtocol):
     """Hands what arrives to the door."""
 
-    door: DatagramDoor
+    door: DatagramDoor | None = None
+    """None until it is there: what comes earlier is lost."""
 
     def datagram_received(self, data: bytes, addr: object) -> None:
-        """Takes in one datagram; whatever goes wrong here ends this door only."""
-        self.door.data_received(data)
+        """Takes in one datagram; whatever goes wrong here costs this one only."""
+        if self.door is not None:
+            self.door.data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Takes in that the socket is closed."""
-        self.door.connection_lost(exc)
+        if self.door is not None:
+            self.door.connection_lost(exc)
 
 
 def event_in(data: bytes) -> bytes:
@@ -123,7 +131,10 @@ def event_in(data: bytes) -> bytes:
         frame[:SIZE_BYTES], "little"
     ):
         raise BadRequest("a datagram is exactly one frame")
-    _, kind, _, _, id_, _, tail = HEADER.unpack_from(frame)
+    _, kind, stamp_length, name_length, id_, _, tail = HEADER.unpack_from(frame)
+    if stamp_length + name_length > len(frame) - HEADER_BYTES:
+        # The core would close the session for it, and this one is everybody's.
+        raise BadRequest("a frame's size is smaller than its header and name")
     if kind != Kind.EMIT or id_ or (tail >> 8 & 0xFF) & ~(FLAG_HEAD | FLAG_SEALED):
         raise BadRequest("a datagram carries an emit without id and without options")
     return frame

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from askrd.core.attachments import VIA
 from askrd.core.effects import Attachment, Dial, HangUp
 from askrd.core.session import Session
-from askrd.doors.door import Door, Relay, as_transport
+from askrd.doors.door import CLOSE_WITHIN_S, Door, Relay, as_transport
 from askrd.doors.node_askr_link import NodeAskrLink
 from askrd.host.logs import Log
 from askrd.wire.addresses import ListenAddress
@@ -134,8 +134,9 @@ class _Keeper:
                 ceiling_s = min(DELAY_MAX_S, ceiling_s * 2)
                 await asyncio.sleep(self._chance.uniform(DELAY_MIN_S, ceiling_s))
         finally:
-            if self._link is not None:
+            if self._link is not None:  # A node that does not read may not hold on to it.
                 self._link.transport.close()
+                loop.call_later(CLOSE_WITHIN_S, self._link.transport.abort)
 
     async def _dial(self) -> None:
         """Connects to the service, unless it does not answer."""
@@ -144,20 +145,30 @@ class _Keeper:
         try:
             async with asyncio.timeout(CONNECT_WITHIN_S):
                 await loop.create_connection(self._greeter, one.host, one.port)
-        except (OSError, TimeoutError) as exc:
-            reason = str(exc) or f"no answer within {CONNECT_WITHIN_S:.0f} s"
-            if not self._is_away:
-                _log.warning(
-                    "attached service away", service=one.service, address=one.address, reason=reason
-                )
-            self._is_away = True
-            self._reached(one, reason)
+        except OSError as exc:
+            self._miss(str(exc) or f"no answer within {CONNECT_WITHIN_S:.0f} s")
+        except UnicodeError:
+            self._miss(f"{one.host} is no name that a host can have")
+
+    def _miss(self, reason: str) -> None:
+        """Takes in why the service is not connected to; the log is told once."""
+        one = self._attachment
+        if not self._is_away:
+            _log.warning(
+                "attached service away", service=one.service, address=one.address, reason=reason
+            )
+        self._is_away = True
+        self._reached(one, reason)
 
     def _greeter(self) -> _Greeter:
         return _Greeter(self._enter_link)
 
     def _enter_link(self, transport: asyncio.Transport) -> None:
         one = self._attachment
+        if transport.get_extra_info("peername") is None:
+            self._miss("it closed the connection at once")
+            transport.abort()
+            return
         if _is_own(transport, self._own):
             _log.warning("attached to itself", service=one.service, address=one.address)
             why_not = "it is this daemon itself, whose commands would go in a circle"

@@ -92,16 +92,17 @@ class Door(Receiver):
         try:
             self.take(data)
         except Exception as exc:  # noqa: BLE001  # the bulkhead
-            self._give_up(exc)
+            self.give_up(exc)
 
     def whole_received(self, whole: memoryview) -> None:
         """Takes something large that a `Reception` put together; fails alone as well."""
         try:
             self.take_whole(whole)
         except Exception as exc:  # noqa: BLE001  # the same bulkhead
-            self._give_up(exc)
+            self.give_up(exc)
 
-    def _give_up(self, cause: Exception) -> None:
+    def give_up(self, cause: Exception) -> None:
+        """Cuts the connection because the door itself has failed; nobody else loses anything."""
         _log.error("door failed", cause=cause, peer=self.session.peer_id)
         self.transport.abort()
 

@@ -8,7 +8,14 @@ from collections.abc import Callable
 
 from askrd.wire.bodies import Credit, ErrorBody, dump, load
 from askrd.wire.codec import Raw
-from askrd.wire.errors import AskrError, PayloadTooLarge, error_from
+from askrd.wire.errors import (
+    AskrError,
+    BadRequest,
+    CommandCancelled,
+    ErrorCode,
+    PayloadTooLarge,
+    error_from,
+)
 from askrd.wire.frames import FLAG_MORE, FLAG_UP, Coding, Frame, Kind
 from askrd.wire.limits import GATHERED_BYTES_MAX, STREAM_BYTES, STREAM_ITEMS
 
@@ -138,7 +145,7 @@ class Exchange:
             pieces.append(frame.payload)
             size += len(frame.payload)
             if size > GATHERED_BYTES_MAX:
-                self.cancel()
+                self.leave()
                 raise PayloadTooLarge(
                     f"the value has more than {GATHERED_BYTES_MAX} bytes; ask for a stream"
                 )
@@ -176,6 +183,13 @@ class Exchange:
         if not self.is_over:
             self._say(Frame(kind=Kind.CANCEL, id=self.id))
 
+    def leave(self) -> None:
+        """Takes the request back and drops what came of it: unread it would weigh for ever."""
+        self.cancel()
+        self.give_up(CommandCancelled("nobody reads it any more", at="daemon"))
+        while self._frames:
+            self._weigh(-len(self._frames.popleft().payload))
+
 
 def _ends(frame: Frame) -> bool:
     """Says whether nothing follows a frame under its request's id."""
@@ -201,9 +215,21 @@ def joined(pieces: list[bytes], reply: Frame) -> Frame:
     )
 
 
+def failure_in(frame: Frame) -> ErrorBody:
+    """Returns what a `fail` or `error` frame says.
+
+    A service's own words are not trusted: what cannot be read is a failure of its handler.
+    """
+    try:
+        return load(ErrorBody, frame.payload, "fail")
+    except BadRequest:
+        message = "the handler failed, and what it said of that cannot be read"
+        return ErrorBody(code=ErrorCode.HANDLER_ERROR, message=message)
+
+
 def fault_of(frame: Frame) -> AskrError:
     """Returns the exception that a `fail` or `error` frame stands for."""
-    body = load(ErrorBody, frame.payload, "fail")
+    body = failure_in(frame)
     at = body.at or ("handler" if frame.stamp else "daemon")
     return error_from(
         body.code,

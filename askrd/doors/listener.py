@@ -178,7 +178,10 @@ class Listener:
         if connection.family == socket.AF_UNIX:
             _tune(connection, is_local=True)
             return self._connect("unix", _peer_process(connection))
-        host, port = transport.get_extra_info("peername")[:2]
+        peer = transport.get_extra_info("peername")
+        if peer is None:
+            return None  # It was reset before anybody looked at it.
+        host, port = peer[:2]
         is_local = ip_address(host.partition("%")[0]).is_loopback
         _tune(connection, is_local=is_local)
         if not is_local and self._per_host[host] >= self._limits.sessions_per_address_max:

@@ -12,6 +12,7 @@ from msgspec import structs
 from askrd.core.session import Session
 from askrd.doors import node_askr_words as words
 from askrd.doors.door import CLOSE_WITHIN_S, Door, Relay
+from askrd.doors.exchange import failure_in
 from askrd.doors.json_texts import Garbage, JsonTexts, TooLong
 from askrd.doors.node_askr_state import StateRequest, state_request
 from askrd.doors.node_askr_words import Command, OneWay, Subscription
@@ -290,7 +291,7 @@ class NodeAskrDoor(Door):
         if asked is None:
             return
         if frame.kind == Kind.FAIL:
-            message = self._answer_of_fail(asked, load(ErrorBody, frame.payload, "a fail"), frame)
+            message = self._answer_of_fail(asked, failure_in(frame), frame)
         elif asked.state is not None:
             message = words.answer(asked.mid, asked.state.value)
         elif asked.rows:
@@ -371,7 +372,7 @@ def _row(frame: Frame) -> Json:
     service, _, instance = frame.stamp.decode().partition("@")
     row: dict[str, Json] = {"from": {"service": service, "instance": instance}}
     if frame.kind == Kind.FAIL:
-        body = load(ErrorBody, frame.payload, "a fail")
+        body = failure_in(frame)
         return row | {"ok": False, "error": {"code": body.code, "message": body.message}}
     return row | {"ok": True, "value": msgspec.Raw(words.value_of(frame) or b"null")}
 

@@ -20,6 +20,7 @@ from askrd.wire.codec import Raw, decode, encode
 from askrd.wire.errors import BadRequest, ErrorCode
 from askrd.wire.frames import FLAG_SEALED, FLAG_SILENT, Coding, Frame, Kind
 from askrd.wire.limits import (
+    DEFAULT_LIMITS,
     NODE_ASKR_ANSWERS_MAX,
     NODE_ASKR_READ_BYTES_MAX,
     NODE_ASKR_TEXT_BYTES_MAX,
@@ -58,12 +59,13 @@ class NodeAskrLink(Door):
         """Takes over a fresh connection; ``instance`` is the id it had before, or empty."""
         super().__init__(relay, session, transport)
         session.is_held_to_pings = False
-        tune(transport)
+        tune(transport, gone_after_ms=DEFAULT_LIMITS.gone_after_ms)
         self._loop = asyncio.get_running_loop()
         self._attachment = attachment
         self._instance = instance
         self._texts = JsonTexts(NODE_ASKR_READ_BYTES_MAX)
-        self._pace = Pace(transport)
+        self._pace = Pace(transport, self._judge)
+        self._is_stuck = False
         self._waiting: dict[int, str] = {}
         self._heard: set[str] = set()
         self._frames: list[bytes] = []
@@ -191,6 +193,7 @@ class NodeAskrLink(Door):
         if not is_told:
             self._waiting[frame.id] = name
         self._pace.put(message)
+        self._judge()
 
     def _let_go(self, frame: Frame) -> None:
         """Lets go of a command that nobody waits for: node-askr cannot be told, and goes on."""
@@ -219,13 +222,25 @@ class NodeAskrLink(Door):
 
     def pause_writing(self) -> None:
         """Takes in that the node does not read: it gets no new commands."""
+        self._is_stuck = True
         self._pace.pause()
-        super().pause_writing()
+        self._judge()
 
     def resume_writing(self) -> None:
         """Takes in that it has read."""
+        self._is_stuck = False
         self._pace.resume()
-        super().resume_writing()
+        self._judge()
+
+    def _judge(self) -> None:
+        """Has the node get no new commands while it does not read, or many wait to be written."""
+        waiting, _ = self._pace.urgent_waiting
+        most = NODE_ASKR_ANSWERS_MAX // 2 if self.is_full else NODE_ASKR_ANSWERS_MAX
+        is_busy = self._is_stuck or waiting > most
+        if is_busy and not self.is_full:
+            super().pause_writing()
+        elif self.is_full and not is_busy:
+            super().resume_writing()
 
 
 def _data_of(frame: Frame) -> bytes:

@@ -16,6 +16,8 @@ from askrd.wire.limits import (
 )
 
 _SPACING_US = NODE_ASKR_SPACING_MS * 1000
+ASKS = 6
+"""How often the kernel asks a silent peer before it counts as gone."""
 _TIMER_MIN_US = 1000
 """Event loops count milliseconds: a shorter delay would be none."""
 
@@ -153,13 +155,24 @@ class Pace:
         self._on_written()
 
 
-def tune(transport: asyncio.Transport) -> bool:
-    """Has the kernel send each write at once and look after a silent peer; says if that is local."""
+def tune(transport: asyncio.Transport, *, gone_after_ms: int = 0) -> bool:
+    """Has the kernel send each write at once and look after a silent peer; says if that is local.
+
+    Args:
+        transport: the connection.
+        gone_after_ms: how long a peer may take to acknowledge what was sent, or to answer when the
+            kernel asks whether it is there; 0 = as long as the kernel likes.
+    """
     peer = transport.get_extra_info("peername")
     if not isinstance(peer, tuple):
         return True
     connection: socket.socket = transport.get_extra_info("socket")
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if gone_after_ms and hasattr(socket, "TCP_USER_TIMEOUT"):
+        asks_s = max(1, gone_after_ms // 1000 // ASKS)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, asks_s)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, asks_s)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, gone_after_ms)
     host = ip_address(peer[0].partition("%")[0])
     return bool((getattr(host, "ipv4_mapped", None) or host).is_loopback)

@@ -8,16 +8,13 @@ messages are one text frame each.
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import cast
 
 from websockets.frames import Frame as Message, Opcode
 from websockets.http11 import Request
 from websockets.protocol import OPEN, SEND_EOF
-from websockets.server import ServerProtocol
-from websockets.typing import Origin, Subprotocol
+from websockets.typing import Origin
 
-from askrd import compression
 from askrd.core.session import Phase, Session
 from askrd.doors.door import APART_BYTES, LARGE_READ_BYTES, Door, Relay, in_runs
 from askrd.doors.messages import (
@@ -33,19 +30,18 @@ from askrd.doors.messages import (
 from askrd.doors.own_origin import is_own_origin
 from askrd.doors.reception import Reception, is_worth
 from askrd.doors.transcript import EventTexts, Transcript
+from askrd.doors.web_library import COMPRESSED, new_library
 from askrd.host.logs import Log
 from askrd.wire.codec import Raw
 from askrd.wire.errors import AskrError
-from askrd.wire.frames import SIZE_BYTES, SUBPROTOCOL_BINARY, SUBPROTOCOL_TEXT
-from askrd.wire.limits import HANDSHAKE_BYTES_MAX, HTTP_HANDSHAKE_BYTES_MAX, SKIP_BYTES_MAX
+from askrd.wire.frames import SIZE_BYTES, SUBPROTOCOL_TEXT
+from askrd.wire.limits import HANDSHAKE_BYTES_MAX, HTTP_HANDSHAKE_BYTES_MAX, KIB, SKIP_BYTES_MAX
 
-COMPRESSED = {f"{SUBPROTOCOL_BINARY}.{kind}": kind for kind in compression.kinds()}
-"""Subprotocols of binary frames in compressed blocks."""
 PIECES_MAX = 1_024
 """Pieces of one text message that are kept apart; crumbs take far more memory than they hold."""
+PONG_BYTES_MAX = 64 * KIB
+"""Bytes of answers to pings that may wait for a peer that does not read."""
 _OPCODES = frozenset(map(int, Opcode))
-_silent = logging.getLogger("askrd.doors.websocket.library")
-_silent.disabled = True
 _log = Log("askrd.doors")
 
 
@@ -73,12 +69,10 @@ class WebSocketDoor(Door):
         session.via = "wss" if session.via in {"tls", "https"} else "ws"
         super().__init__(relay, session, transport)
         self._message_bytes_max = message_bytes_max
-        self._library = ServerProtocol(
-            origins=[None, *map(Origin, allow_origins)],
-            subprotocols=[Subprotocol(SUBPROTOCOL_BINARY), Subprotocol(SUBPROTOCOL_TEXT)],
-            select_subprotocol=lambda _, offered: _select(offered, may_compress=may_compress),
-            max_size=message_bytes_max,
-            logger=_silent,
+        self._library = new_library(
+            allow_origins=allow_origins,
+            message_bytes_max=message_bytes_max,
+            may_compress=may_compress,
         )
         self._events = events
         self._transcript = Transcript(session, events)
@@ -96,12 +90,15 @@ class WebSocketDoor(Door):
         self._fragments_of = 0
         self._text: list[bytes] = []
         self._text_bytes = 0
+        self._pong_bytes = 0
 
     # ── handshake ─────────────────────────────────────────────────────────────────────────
 
     def take(self, data: bytes) -> None:
         """Reads the request first, messages after it."""
-        if self._is_plain:
+        if not data:  # A `Reception` took in a part of a message.
+            self.relay.received(self.session, b"")
+        elif self._is_plain:
             piped: list[bytes] = []
             at = take_plain(data, 0, piped)
             if at < len(data):
@@ -173,6 +170,7 @@ class WebSocketDoor(Door):
             is_allowed = size <= self._message_bytes_max and self.session.phase is Phase.OPEN
             if is_allowed and is_worth(have, size) and not self.transport.is_closing():
                 Reception(self, data[at:], size).start()
+                self.relay.received(self.session, b"")
                 return
         self._take_messages(data, at, piped)
 
@@ -207,6 +205,8 @@ class WebSocketDoor(Door):
         self._pipe(piped)
         within = self._left or self._library_left or self._head or self._is_deaf
         self._is_plain = self._may_be_plain and not within
+        if within or self._fragments_of:  # Who sends a part of a message is not silent.
+            self.relay.received(self.session, b"")
 
     @property
     def _may_be_plain(self) -> bool:
@@ -287,8 +287,7 @@ class WebSocketDoor(Door):
         part = apply_mask(data[at:end], self._mask)
         count = end - at
         self._left -= count
-        turn = count & 3
-        if self._left and turn:
+        if self._left and (turn := count & 3):
             self._mask = self._mask[turn:] + self._mask[:turn]
         self._data(part, piped)
         if not self._left:
@@ -323,9 +322,7 @@ class WebSocketDoor(Door):
     def _message_ends(self) -> None:
         if not self._text or self.session.phase >= Phase.CLOSING:
             return
-        text = b"".join(self._text)
-        self._text = []
-        self._text_bytes = 0
+        text, self._text, self._text_bytes = b"".join(self._text), [], 0
         if not text.isascii():
             try:
                 text.decode()
@@ -368,9 +365,19 @@ class WebSocketDoor(Door):
         for data in self._library.data_to_send():
             if data:
                 self.transport.write(data)
+                self._pong_bytes += len(data) if self.is_full else 0
             else:
                 self._is_over = True
                 self.transport.close()
+        if self._pong_bytes > PONG_BYTES_MAX and not self._is_deaf:
+            self._is_deaf = True
+            self._tell_log(1008, "it pings and does not read the answers")
+            self.transport.abort()
+
+    def resume_writing(self) -> None:
+        """Takes in that the transport has room again."""
+        self._pong_bytes = 0
+        super().resume_writing()
 
     def _fail(self, code: int, reason: str) -> None:
         self.session.phase = max(self.session.phase, Phase.CLOSING)
@@ -391,10 +398,3 @@ class WebSocketDoor(Door):
             for data in self._library.data_to_send():
                 if data:
                     self.transport.write(data)
-
-
-def _select(offered: object, *, may_compress: bool) -> Subprotocol | None:
-    """Takes the first known subprotocol; a peer that offers none or others decides by message."""
-    names = cast("list[Subprotocol]", offered)
-    known = [SUBPROTOCOL_BINARY, SUBPROTOCOL_TEXT, *(COMPRESSED if may_compress else ())]
-    return next((name for name in names if name in known), None)

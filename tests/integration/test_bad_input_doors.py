@@ -2,10 +2,13 @@
 
 import itertools
 import json
+import os
 import random
 import select
+import signal
 import socket
 import ssl
+import struct
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -242,6 +245,18 @@ def test_five_hundred_silent_sockets_keep_no_honest_client_out(
         until_closed(silent)
         for plug in silent:
             plug.close()
+
+
+def test_who_is_gone_before_it_is_looked_at_leaves_no_trace(daemon: DaemonProcess) -> None:
+    os.kill(daemon.pid, signal.SIGSTOP)
+    try:
+        for _ in range(5):
+            with connect(daemon.url) as plug:
+                plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    finally:
+        os.kill(daemon.pid, signal.SIGCONT)
+    with TextPeer(daemon.url):
+        assert "Traceback" not in daemon.log.read_text()
 
 
 def test_refusals_by_the_hundred_leave_nothing_behind(daemon: DaemonProcess, calm: Calm) -> None:

@@ -31,6 +31,11 @@ def sender(daemon: DaemonProcess) -> socket.socket:
     return made
 
 
+def shorter_than_its_name() -> bytes:
+    frame = encode(Frame(kind=Kind.EMIT, name=b"A"))
+    return frame[:6] + b"\xff\xff" + frame[8:]
+
+
 def totals(client: Client, **wanted: int) -> dict[str, Any]:
     """Returns the totals once they are as wanted."""
     until = time.monotonic() + WITHIN_S
@@ -68,6 +73,7 @@ def test_what_is_no_event_is_dropped_counted_and_logged_and_harms_nobody(
             b'{"k":"emit","event":"$askr.peer.left","d":1}',
             b"\xff" * 1000,
             b"x" * 60_000,
+            shorter_than_its_name(),
         ]
         for data in bad:
             udp.send(data)

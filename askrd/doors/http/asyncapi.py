@@ -45,6 +45,14 @@ class Document:
         self._channels: dict[str, Json] = {}
         self._operations: dict[str, Json] = {}
         self._schemas = Schemas()
+        self._names: dict[str, tuple[str, str]] = {}
+
+    def _id(self, kind: str, name: str) -> str:
+        """Returns the key of something; the commands `a.b_c` and `a_b.c` have two."""
+        id_ = _key(name)
+        while self._names.setdefault(id_, (kind, name)) != (kind, name):
+            id_ += "-"
+        return id_
 
     def add(self, service: Json) -> None:
         """Takes in one service as `$askr.describe` shows it."""
@@ -58,7 +66,7 @@ class Document:
 
     def _add_command(self, service: str, command: Json) -> None:
         address = f"{service}.{command['name']}"
-        id_ = _id(address)
+        id_ = self._id("command", address)
         request = self._message(f"{address}.request", command["request"])
         response = self._message(f"{address}.response", command["response"])
         self._channels[id_] = {
@@ -79,7 +87,7 @@ class Document:
 
     def _add_event(self, service: str, event: Json, action: str) -> None:
         subject = event["event"]
-        id_ = _id(f"event.{subject}")
+        id_ = self._id("event", f"event.{subject}")
         known = self._channels.get(id_)
         if known is None or event["schema"] is not None:
             self._channels[id_] = {
@@ -87,7 +95,7 @@ class Document:
                 "title": subject,
                 "messages": {"event": self._message(f"event.{subject}", event["schema"])},
             } | _described(event["doc"])
-        self._operations[_id(f"{service}.{action}.{subject}")] = {
+        self._operations[self._id("operation", f"{service}.{action}.{subject}")] = {
             "action": action,
             "channel": {"$ref": f"#/channels/{id_}"},
         }
@@ -95,7 +103,7 @@ class Document:
     def _message(self, name: str, schema: Json) -> Json:
         message: dict[str, Json] = {"name": name, "contentType": "application/json"}
         if schema is not None:
-            message["payload"] = self._schemas.place(_id(name), schema)
+            message["payload"] = self._schemas.place(self._id("schema", name), schema)
         return message
 
     def finish(self) -> Json:
@@ -121,6 +129,6 @@ def _described(doc: str) -> dict[str, str]:
     return {"description": doc} if doc else {}
 
 
-def _id(name: str) -> str:
+def _key(name: str) -> str:
     """Returns a name as a key of the document: `*` and `.` are no letters of one."""
     return _NOT_ID.sub(lambda found: "_" if found[0] == "." else f"-{ord(found[0]):x}-", name)

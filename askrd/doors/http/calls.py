@@ -50,7 +50,7 @@ async def call(request: Request) -> Answer:
     """Sends a command with the body as its argument.
 
     Raises:
-        AskrError: it failed. Refused: the body came too slowly.
+        AskrError: it failed, or says its argument twice. Refused: the body came too slowly.
     """
     facts = await _facts(request)
     wishes = read_wishes(request)
@@ -60,6 +60,9 @@ async def call(request: Request) -> Answer:
         exchange = uploads.begin_items(request, sent, payload, coding)
     elif request.content_type == LINES_TYPE:
         raise BadRequest(f"{request.rest} takes no upload; send one JSON value", at="daemon")
+    elif request.query:
+        said = "a POST has its argument in the body; only GET and uploads take some from the query"
+        raise BadRequest(said, at="daemon")
     elif is_json(request):
         data = await request.body.whole(request.surroundings.limits.payload_bytes_max)
         payload, coding = as_json(data, request.content_type)
@@ -148,6 +151,9 @@ async def _answer(request: Request, facts: Facts, wishes: Wishes, exchange: Exch
     if facts.is_survey or wishes.is_survey:
         first = await exchange.next()
         kind = SSE_TYPE if request.accepts(SSE_TYPE) else LINES_TYPE
+        if request.is_head:
+            exchange.leave()
+            return Answer(200, b"", kind, _NO_CACHE)
         return Answer(200, row_pieces(exchange, first, as_sse=kind == SSE_TYPE), kind, _NO_CACHE)
     if _wants_stream(request, facts, wishes):
         first = await exchange.next()

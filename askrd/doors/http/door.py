@@ -35,6 +35,7 @@ SHUT_WITHIN_S = 10.0
 """How long the last bytes of a connection that ends may take."""
 AHEAD_BYTES_MAX = 64 * KIB
 """Bytes of further requests that are kept while one is answered."""
+_NOT_FIRST = "a WebSocket begins with the first request of a connection: open another one"
 
 _log = Log("askrd.doors.http")
 
@@ -119,7 +120,9 @@ class HttpDoor(Door):
         self._stop_timer()
         check_head(bytes(self._ahead[:end]))
         upgrade, self._upgrade = self._upgrade, None
-        if upgrade is not None and is_websocket(self._ahead):
+        if is_websocket(self._ahead):
+            if upgrade is None:
+                raise Unreadable(400, _NOT_FIRST)
             data = bytes(self._ahead)
             self._ahead.clear()
             upgrade(data)

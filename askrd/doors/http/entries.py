@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import aclosing
 
 import msgspec
 
@@ -30,7 +31,11 @@ async def read(request: Request) -> Answer:
     if request.accepts(SSE_TYPE):
         return await watch(request, key.rstrip("/"))
     if not key or key.endswith("/"):
-        return Answer(200, _below(request, key.rstrip("/")), LINES_TYPE)
+        if request.is_head:
+            return Answer(200, b"", LINES_TYPE)
+        rows = _below(request, key.rstrip("/"))
+        first = await anext(rows, b"")  # A prefix that is none is refused with a status.
+        return Answer(200, _all(first, rows), LINES_TYPE)
     found = await request.guest.get(key)
     options = load(EntryOptions, found.options, "ok")
     headers = _headers(options)
@@ -43,6 +48,13 @@ async def read(request: Request) -> Answer:
 async def _below(request: Request, prefix: str) -> Pieces:
     async for change in request.guest.entries(prefix):
         yield _line(change)
+
+
+async def _all(first: bytes, rest: Pieces) -> Pieces:
+    async with aclosing(rest) as rows:
+        yield first
+        async for row in rows:
+            yield row
 
 
 def _line(change: Frame) -> bytes:
@@ -111,8 +123,11 @@ def _is_fast(given: dict[str, str]) -> bool:
 
 def _if_rev(request: Request, given: dict[str, str]) -> int | None:
     """The revision that the entry must have: `If-Match`, `If-None-Match: *`, or `?if_rev=`."""
-    if request.header("if-none-match") == "*":
+    unless = request.header("if-none-match")
+    if unless == "*":
         return 0
+    if unless:
+        raise BadRequest("If-None-Match of a write is *, or absent; see If-Match", at="daemon")
     text = request.header("if-match") or given.get("if_rev", "")
     if not text:
         return None

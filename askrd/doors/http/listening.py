@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from askrd.doors.exchange import Exchange
@@ -17,6 +19,7 @@ from askrd.wire.limits import ID_MAX
 GREETING = b": listening\n\n"
 BEAT = b":\n\n"
 RETRY = b"retry: 1000\n\n"
+_NUMBER = re.compile("[0-9]{1,16}")
 
 
 async def emit(request: Request) -> Answer:
@@ -56,7 +59,7 @@ async def listen(request: Request) -> Answer:
 def place_of(last: str) -> tuple[str, int] | None:
     """Returns epoch and number of a `Last-Event-ID`; None when it is no such thing."""
     epoch, _, number = last.partition(":")
-    if not epoch or not (number.isascii() and number.isdigit() and int(number) <= ID_MAX):
+    if not epoch or not _NUMBER.fullmatch(number) or int(number) > ID_MAX:
         return None
     return epoch, int(number)
 

@@ -36,7 +36,7 @@ async def item_pieces(exchange: Exchange, first: Frame, kind: str) -> Pieces:
         if kind == SSE_TYPE:
             yield sse(text_of(frame), event="end")
     finally:
-        exchange.cancel()
+        exchange.leave()
 
 
 def _item(frame: Frame, kind: str) -> bytes:
@@ -55,7 +55,7 @@ async def row_pieces(exchange: Exchange, first: Frame, *, as_sse: bool) -> Piece
             frame = await exchange.next()
         yield _shown(b'{"summary":' + text_of(frame) + b"}", as_sse=as_sse)
     finally:
-        exchange.cancel()
+        exchange.leave()
 
 
 def _row(frame: Frame, began_s: float) -> bytes:

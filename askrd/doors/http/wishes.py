@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from askrd.doors.http.request import Request
 from askrd.wire.bodies import CallOptions
 from askrd.wire.errors import BadRequest
-from askrd.wire.limits import TTL_MS_MAX
 
 PREFIX = "askr-"
 OWN = frozenset(
@@ -19,6 +19,7 @@ OWN = frozenset(
 )  # fmt: skip
 """Headers that the daemon reads; every other one that begins so is the service's."""
 TRACE = ("traceparent", "tracestate")
+_WHOLE = re.compile("[0-9]{1,9}")
 REPLIES = {"": "", "value": "value", "ack": "ack", "none": ""}
 
 
@@ -101,6 +102,6 @@ def _is_yes(request: Request, name: str) -> bool:
 
 def _number(request: Request, name: str) -> int:
     text = request.header(name)
-    if text and not (text.isascii() and text.isdigit() and int(text) <= TTL_MS_MAX):
-        raise BadRequest(f"{name} is a number", at="daemon")
+    if text and not _WHOLE.fullmatch(text):
+        raise BadRequest(f"{name} is a number of at most nine digits", at="daemon")
     return int(text or "0")

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -74,7 +75,7 @@ def test_the_deadline_comes_from_a_header(port: int, lab: AgentProcess) -> None:
 
 
 @pytest.mark.parametrize("header", [{"askr-timeout": "soon"}, {"askr-timeout": "0"},
-    {"askr-reply": "all"}, {"askr-all": "perhaps"}, {"askr-quorum": "-1"}, {"askr-version": ">=1"}])  # fmt: skip
+    {"askr-reply": "all"}, {"askr-all": "perhaps"}, {"askr-quorum": "-1"}, {"askr-quorum": "9" * 5_000}, {"askr-version": ">=1"}])  # fmt: skip
 def test_a_header_that_cannot_be_is_refused(port: int, header: dict[str, str]) -> None:
     answer = ask(port, "POST", "/call/lab.add", {"a": 1}, header)
     assert (answer.status, answer.code) == (400, "bad_request")
@@ -97,6 +98,11 @@ def test_get_sends_an_idempotent_command_with_typed_arguments(port: int) -> None
     assert ask(port, "GET", "/call/lab.add?a=1&a=2").code == "bad_request"
 
 
+def test_a_post_does_not_say_its_argument_twice(port: int) -> None:
+    answer = ask(port, "POST", "/call/lab.add?a=1&b=2", {"a": 1})
+    assert (answer.status, answer.code) == (400, "bad_request")
+
+
 def test_get_does_not_send_what_is_not_idempotent(port: int) -> None:
     answer = ask(port, "GET", "/call/lab.move?point=1")
     assert (answer.status, answer.headers["allow"]) == (405, "POST, OPTIONS")
@@ -107,6 +113,25 @@ def test_head_is_get_without_its_body(port: int) -> None:
     head = ask(port, "HEAD", "/call/lab.add?a=1")
     assert (head.status, head.body) == (200, b"")
     assert head.headers["content-length"] == str(len(whole.body))
+
+
+def test_head_of_a_survey_leaves_the_connection_as_it_was(daemon: DaemonProcess) -> None:
+    """What nobody reads would be kept until the connection takes no more answers."""
+    client = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=TIMEOUT_S)
+    with ExitStack() as stack:
+        said = {"name": "ask", "mode": "broadcast", "idempotent": True}
+        crowd = [stack.enter_context(TextPeer(daemon.url)) for _ in range(4)]
+        for peer in crowd:
+            peer.say(k="provide", id=1, service="crowd", commands=[said])
+            peer.until("provided")
+        link = stack.enter_context(closing(client))
+        for method, path, status in (("HEAD", "/call/crowd.ask", 200), ("GET", "/state/none", 404)):
+            link.request(method, path)
+            for peer in crowd if method == "HEAD" else ():
+                peer.say(k="reply", id=peer.until("call")["id"], d="x" * 200_000)
+            answer = link.getresponse()
+            answer.read()
+            assert answer.status == status
 
 
 def test_another_type_than_json_is_bytes_also_above_the_limit_of_a_frame(port: int) -> None:

@@ -65,7 +65,9 @@ def test_a_retained_event_comes_first_and_is_no_place_to_come_back_to(
         assert json.loads(fields["data"])["payload"] == 7
 
 
-@pytest.mark.parametrize("last", ["nonsense", ":", "x:-1", "x:99999999999999999999"])
+@pytest.mark.parametrize(
+    "last", ["nonsense", ":", "x:-1", "x:99999999999999999999", f"x:{'9' * 5_000}"]
+)
 def test_a_place_that_is_none_is_a_gap_and_no_error(port: int, last: str) -> None:
     with Stream(port, "/listen/NEWS.*", **{"Last-Event-ID": last}) as stream:
         assert stream.fields()["event"] == "gap"

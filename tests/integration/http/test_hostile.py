@@ -238,4 +238,6 @@ def test_a_websocket_is_not_opened_on_a_connection_that_spoke_http(daemon: Daemo
         b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n"
         b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
-    assert 101 not in statuses(raw(daemon.url, PING + upgrade))
+    answer = raw(daemon.url, PING + upgrade.replace(b", close", b""))
+    assert statuses(answer) == [200, 400]
+    assert b"open another one" in answer

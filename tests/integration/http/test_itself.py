@@ -104,6 +104,24 @@ def test_services_are_described_as_asyncapi(port: int) -> None:
     assert "Point" in json.dumps(document["components"]["schemas"])
 
 
+def test_names_that_look_alike_as_keys_are_both_described(port: int, daemon: DaemonProcess) -> None:
+    offers = {
+        "user": {"commands": [{"name": "get_all"}], "emits": [{"event": "get_all"}]},
+        "user_get": {"commands": [{"name": "all"}], "emits": []},
+        "event": {"commands": [{"name": "get_all"}], "emits": []},
+    }
+    with TextPeer(daemon.url) as peer:
+        for id_, (service, more) in enumerate(offers.items(), start=1):
+            peer.say(k="provide", id=id_, service=service, **more)
+            peer.until("provided", id=id_)
+        document = ask(port, "GET", "/asyncapi.json").json
+    found = {channel["address"] for channel in document["channels"].values()}
+    own = ["call/user.get_all", "call/user_get.all", "call/event.get_all", "listen/get_all"]
+    assert found.issuperset(own)
+    assert len(document["operations"]) >= len(own)
+    every_reference_leads_somewhere(document, document)
+
+
 def every_reference_leads_somewhere(document: object, part: object) -> None:
     if isinstance(part, dict):
         if "$ref" in part:

@@ -66,6 +66,13 @@ def test_a_time_to_live_is_a_duration(port: int) -> None:
     assert ask(port, "PUT", "/state/brief?tll=5m", 1).status == 400
 
 
+def test_a_condition_that_a_write_cannot_have_is_refused(port: int) -> None:
+    answer = ask(port, "PUT", "/state/doc", 1, {"if-none-match": '"12"'})
+    assert (answer.status, answer.code) == (400, "bad_request")
+    assert ask(port, "PUT", "/state/doc", 1, {"if-match": "*"}).status == 400
+    assert ask(port, "GET", "/state/doc").status == 404
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status", "code"),
     [
@@ -117,4 +124,6 @@ def test_a_watch_goes_on_behind_the_last_change_that_was_seen(port: int) -> None
 
 def test_a_prefix_that_is_none_is_refused(port: int) -> None:
     assert ask(port, "GET", "/state/a//b", headers=SSE).status == 400
+    assert ask(port, "GET", "/state/a//b/").status == 400
+    assert ask(port, "HEAD", "/state/a/").status == 200
     assert ask(port, "HEAD", "/state/a", headers=SSE).headers["content-type"] == SSE["accept"]

@@ -79,6 +79,16 @@ export const checks = {
     await fault(askr.send("desk.wait", null, { timeout: 50 }), "deadline_exceeded");
   },
 
+  async a_timeout_that_is_no_time_is_refused_and_a_long_one_is_not(askr, at) {
+    for (const timeout of [Infinity, NaN, "5s", 2 ** 32]) {
+      const error = await fault(askr.send("desk.echo", 1, { timeout }), "bad_request");
+      same(error.at, "here");
+    }
+    same(await askr.send("desk.echo", 1, { timeout: 2 ** 32 - 1 }), 1);
+    const other = await at.askr.connect(at.url, { timeout: Infinity });
+    other.close();
+  },
+
   async aborting_cancels_the_handler(askr) {
     const waits = await ears(askr, "DESK_WAITS");
     const ended = await ears(askr, "DESK_ENDED");

@@ -4,6 +4,12 @@ import ssl
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from askrd.doors.certificates import BadCertificate, CertificateFiles, Certificates
 from tests.integration.certificates import authority
@@ -48,3 +54,13 @@ def test_a_key_of_another_certificate_is_refused(files: CertificateFiles, tmp_pa
     mixed = CertificateFiles(files.certificate, other / "key.pem")
     with pytest.raises(BadCertificate, match="cannot use the certificate"):
         Certificates(mixed)
+
+
+def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked_for_it(
+    files: CertificateFiles,
+) -> None:
+    key = load_pem_private_key(files.key.read_bytes(), None)
+    closed = BestAvailableEncryption(b"secret")
+    files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, closed))
+    with pytest.raises(BadCertificate, match="has a passphrase"):
+        Certificates(files)

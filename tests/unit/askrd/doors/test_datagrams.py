@@ -10,6 +10,10 @@ from askrd.wire.frames import FLAG_HEAD, Coding, Frame, Kind
 EMIT = Frame(kind=Kind.EMIT, name=b"A.b", payload=b"1", coding=Coding.JSON)
 
 
+NAMELESS = encode(EMIT)[:6] + b"\xff\xff" + encode(EMIT)[8:]
+"""A frame that says its name is longer than itself: a connection would be closed for it."""
+
+
 def test_a_frame_is_taken_as_it_is() -> None:
     assert event_in(encode(EMIT)) == encode(EMIT)
     headed = Frame(kind=Kind.EMIT, name=b"A", head=b'{"a":"b"}', flags=FLAG_HEAD)
@@ -37,6 +41,7 @@ def test_a_text_frame_becomes_a_binary_one() -> None:
         b'{"k":"emit","event":"A","retain":true}',
         b'{"k":"emit","id":4,"event":"A"}',
         b"\xff\xff\xff\xff" + bytes(20),
+        NAMELESS,
     ],
 )
 def test_anything_else_is_refused(data: bytes) -> None:

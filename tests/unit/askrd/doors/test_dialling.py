@@ -9,7 +9,8 @@ from askrd.core.session import Session
 from askrd.doors.dialling import Dialler
 from askrd.doors.door import Door
 from askrd.wire.addresses import ListenAddress
-from tests.unit.askrd.doors.hearsay import Hearing, open_session
+from askrd.wire.limits import MIB
+from tests.unit.askrd.doors.hearsay import Hearing, Wire, open_session
 from tests.unit.askrd.doors.test_node_askr import until
 
 
@@ -91,6 +92,46 @@ def test_a_service_that_is_away_is_dialled_until_it_is_there() -> None:
         assert await exchange.listen(port) == port
         await until(lambda: len(exchange.writers) == 1)
         await until(lambda: exchange.told[-1] == "")
+
+    played(play)
+
+
+def test_a_name_that_no_host_can_have_is_told_and_tried_again() -> None:
+    async def play(exchange: Exchange) -> None:
+        exchange.dialler.take(Dial(replace(agent(1), host="a..b")))
+        await until(lambda: len(exchange.told) == 2)
+        assert set(exchange.told) == {"a..b is no name that a host can have"}
+
+    played(play)
+
+
+def test_a_connection_that_is_gone_before_it_is_looked_at_is_none() -> None:
+    async def play(exchange: Exchange) -> None:
+        wires: list[Wire] = []
+
+        async def create_connection(factory: Callable[[], asyncio.Protocol], *_: object) -> None:
+            wires.append(Wire())
+            factory().connection_made(wires[-1])
+
+        asyncio.get_running_loop().create_connection = create_connection  # type: ignore[method-assign,assignment]
+        exchange.dialler.take(Dial(agent(1)))
+        await until(lambda: len(wires) == 2)
+        assert wires[0].is_cut
+        assert exchange.told[0] == "it closed the connection at once"
+        assert not exchange.entered
+
+    played(play)
+
+
+def test_hanging_up_does_not_wait_for_a_node_that_does_not_read() -> None:
+    async def play(exchange: Exchange) -> None:
+        attachment = agent(await exchange.listen())
+        exchange.dialler.take(Dial(attachment))
+        await until(lambda: len(exchange.writers) == 1)
+        exchange.entered[0].transport.write(bytes(32 * MIB))
+        exchange.dialler.take(HangUp(attachment))
+        await until(lambda: bool(exchange.relay.told[1:]))
+        assert exchange.relay.told == ["paused", "connection closed"]
 
     played(play)
 

@@ -8,7 +8,7 @@ import pytest
 
 from askrd.doors.exchange import Exchange
 from askrd.wire.bodies import ErrorBody, dump
-from askrd.wire.errors import BadRequest, CommandError, NotFound, PayloadTooLarge
+from askrd.wire.errors import BadRequest, CommandError, HandlerError, NotFound, PayloadTooLarge
 from askrd.wire.frames import FLAG_MORE, FLAG_UP, Coding, Frame, Kind
 from askrd.wire.limits import GATHERED_BYTES_MAX, MIB, STREAM_BYTES, STREAM_ITEMS
 
@@ -71,6 +71,8 @@ def test_a_reply_without_end_is_refused_and_cancelled() -> None:
         with pytest.raises(PayloadTooLarge):
             await desk.exchange.value()
         assert desk.said[-1].kind == Kind.CANCEL
+        desk.hear(Kind.ITEM, bytes(MIB), FLAG_MORE)
+        assert desk.weight == 0
 
     run(scene)
 
@@ -85,6 +87,29 @@ def test_who_failed_says_which_error_it_is() -> None:
         other.hear(Kind.ERROR, failed("not_found"))
         with pytest.raises(NotFound):
             await other.exchange.next()
+
+    run(scene)
+
+
+def test_a_failure_that_cannot_be_read_is_the_handlers() -> None:
+    async def scene(desk: Desk) -> None:
+        desk.hear(Kind.FAIL, b"\xff no JSON", stamp=b"a@b")
+        with pytest.raises(HandlerError, match="cannot be read") as told:
+            await desk.exchange.next()
+        assert (told.value.at, told.value.instance) == ("handler", "a@b")
+
+    run(scene)
+
+
+def test_what_is_left_unread_weighs_nothing() -> None:
+    async def scene(desk: Desk) -> None:
+        desk.hear(Kind.REPLY, b"row", FLAG_MORE)
+        desk.hear(Kind.REPLY, b"row", FLAG_MORE)
+        await desk.exchange.next()
+        desk.exchange.leave()
+        desk.hear(Kind.REPLY, b"row", FLAG_MORE)
+        assert desk.weight == 0
+        assert [frame.kind for frame in desk.said] == [Kind.CANCEL]
 
     run(scene)
 

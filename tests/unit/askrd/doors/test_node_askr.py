@@ -126,6 +126,23 @@ def test_a_survey_is_answered_by_its_rows(runner: asyncio.Runner) -> None:
     runner.run(main())
 
 
+def test_a_failure_that_cannot_be_read_is_an_answer_too(runner: asyncio.Runner) -> None:
+    async def main() -> None:
+        bench = Bench()
+        bench.ask("lab.hi", mid="one")
+        bench.ask("lab@*.hi", mid="all")
+        garbage = Frame(kind=Kind.FAIL, id=1, payload=b"\xff", coding=Coding.JSON, stamp=b"lab@a")
+        bench.door.write([encode(garbage)])
+        row = msgspec.structs.replace(garbage, id=2, flags=FLAG_MORE)
+        bench.door.write([encode(row)])
+        bench.hear(Kind.REPLY, 2, {"ok": 0, "failed": 1, "lost": 0}, stamp=b"$askr@d")
+        one, every = map(msgspec.json.decode, await bench.written(2))
+        assert one == {"mid": "one", "error": every["value"][0]["error"]["message"]}
+        assert every["value"][0]["error"]["code"] == "handler_error"
+
+    runner.run(main())
+
+
 def test_it_answers_pings_and_hides_what_node_askr_does_not_know(runner: asyncio.Runner) -> None:
     async def main() -> None:
         bench = Bench()

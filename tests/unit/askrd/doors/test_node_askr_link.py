@@ -1,6 +1,7 @@
 """The door to a node-askr service that the daemon dialled: frames to commands, answers to frames."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +12,7 @@ from askrd.core.effects import Attachment
 from askrd.doors.node_askr_link import NodeAskrLink
 from askrd.wire.codec import Assembly, decode, encode, split
 from askrd.wire.frames import FLAG_SILENT, Coding, Frame, Kind
-from askrd.wire.limits import DEFAULT_LIMITS
+from askrd.wire.limits import DEFAULT_LIMITS, NODE_ASKR_ANSWERS_MAX
 from tests.unit.askrd.doors.hearsay import Hearing, open_session
 from tests.unit.askrd.doors.test_node_askr import Plug, until
 
@@ -138,6 +139,40 @@ def test_a_command_that_is_told_waits_for_no_answer(runner: asyncio.Runner) -> N
         assert bench.node(b'{"mid":"0"}') == []
 
     runner.run(main())
+
+
+def test_more_than_a_node_can_be_told_waits_in_the_daemon(runner: asyncio.Runner) -> None:
+    async def main() -> None:
+        bench = Bench()
+        for _ in range(NODE_ASKR_ANSWERS_MAX + 2):
+            bench.hear(Kind.CALL, 0, "agent.note", flags=FLAG_SILENT)
+        assert bench.relay.told == ["paused"]
+        bench.link.pause_writing()
+        bench.link.resume_writing()
+        assert bench.relay.told == ["paused"]
+        await until(lambda: len(bench.wire.pieces) > NODE_ASKR_ANSWERS_MAX // 2)
+        await until(lambda: bench.relay.told == ["paused", "resumed"])
+        bench.link.connection_lost(None)
+
+    runner.run(main())
+
+
+def test_a_node_that_is_gone_without_a_word_is_missed_by_the_kernel() -> None:
+    async def main() -> None:
+        server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        transport, _ = await asyncio.get_running_loop().create_connection(
+            asyncio.Protocol, "127.0.0.1", port
+        )
+        NodeAskrLink(Hearing(), open_session(), transport, AGENT, instance="")
+        plug = transport.get_extra_info("socket")
+        options = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_USER_TIMEOUT")
+        told = [plug.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in options]
+        assert told == [10, 10, 60_000]
+        transport.close()
+        server.close()
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize(

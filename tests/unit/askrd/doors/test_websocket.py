@@ -12,7 +12,7 @@ from askrd.core.session import Phase
 from askrd.doors.door import APART_BYTES
 from askrd.doors.reception import Reception
 from askrd.doors.transcript import EventTexts
-from askrd.doors.websocket import WebSocketDoor
+from askrd.doors.websocket import PONG_BYTES_MAX, WebSocketDoor
 from askrd.wire.codec import encode
 from askrd.wire.frames import Frame, Kind
 from tests.unit.askrd.doors.hearsay import UPGRADE, Hearing, Wire, open_session
@@ -20,7 +20,7 @@ from tests.unit.askrd.doors.hearsay import UPGRADE, Hearing, Wire, open_session
 MESSAGE_BYTES_MAX = 2_000_000
 
 
-def opened(first: bytes = b"") -> tuple[WebSocketDoor, Wire, Hearing]:
+def opened(first: bytes = b"", request: bytes = UPGRADE) -> tuple[WebSocketDoor, Wire, Hearing]:
     relay, wire = Hearing(), Wire()
     door = WebSocketDoor(
         relay,
@@ -30,7 +30,7 @@ def opened(first: bytes = b"") -> tuple[WebSocketDoor, Wire, Hearing]:
         message_bytes_max=MESSAGE_BYTES_MAX,
     )
     wire.protocol = door
-    feed(wire, UPGRADE + first)
+    feed(wire, request + first)
     assert wire.pieces[0].startswith(b"HTTP/1.1 101")
     wire.pieces.clear()
     return door, wire, relay
@@ -158,3 +158,39 @@ def test_large_pieces_leave_in_one_message_too() -> None:
     door.write([b"a", large, b"b"])
     size = APART_BYTES + 2
     assert b"".join(wire.pieces) == head(0x82, size, 0) + b"a" + bytes(large) + b"b"
+
+
+@pytest.mark.parametrize("opcode", [1, 2])
+def test_who_sends_a_large_message_slowly_is_not_silent(opcode: int) -> None:
+    _, wire, relay = opened(
+        request=UPGRADE.replace(b"askr.1", b"askr.1.json" if opcode == 1 else b"askr.1")
+    )
+    data = message(bytes(200_000) if opcode == 2 else b'"' * 200_000, opcode)
+    for at in range(0, 199_000, 50_000):
+        before = len(relay.reads)
+        feed(wire, data[at : at + 50_000])
+        assert len(relay.reads) > before
+
+
+def test_who_pings_and_does_not_read_is_let_go() -> None:
+    door, wire, _ = opened(first=message(b"first"))
+    for _ in range(1_000):
+        feed(wire, message(bytes(125), 9))
+    assert not wire.is_cut
+    door.pause_writing()
+    before = len(wire.pieces)
+    for _ in range(2 * PONG_BYTES_MAX // 127):
+        if not wire.is_cut:
+            feed(wire, message(bytes(125), 9))
+    assert wire.is_cut
+    assert len(wire.pieces) - before <= PONG_BYTES_MAX // 127 + 1
+
+
+def test_answers_to_pings_that_were_read_are_forgotten() -> None:
+    door, wire, _ = opened(first=message(b"first"))
+    for _ in range(20):
+        door.pause_writing()
+        for _ in range(PONG_BYTES_MAX // 127 // 2):
+            feed(wire, message(bytes(125), 9))
+        door.resume_writing()
+    assert not wire.is_cut
