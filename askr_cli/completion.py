@@ -19,6 +19,7 @@ from askr_cli.known_names import (
     KnownNames,
     file_of,
     learn,
+    learn_keys,
     learn_request,
     load,
     save,
@@ -198,7 +199,7 @@ def _names(terminal: Terminal, metavar: str, words: Sequence[str]) -> list[Candi
         return _kept(terminal, kind, words)
     if kind not in {"TARGET", "EVENT", "PATTERN", "KEY", "PREFIX", "SERVICE", "ID"}:
         return []
-    names = _live(terminal, words)
+    names = _live(terminal, words, with_keys=kind in {"KEY", "PREFIX"})
     match kind:
         case "TARGET":
             found = [*names.commands, *(names.services if "describe" in words else _bare(names))]
@@ -239,7 +240,9 @@ def _bare(names: KnownNames) -> list[str]:
     return sorted(name for name, count in seen.items() if count == 1 and "." not in name)
 
 
-def _live(terminal: Terminal, words: Sequence[str], target: str = "") -> KnownNames:
+def _live(
+    terminal: Terminal, words: Sequence[str], target: str = "", *, with_keys: bool = False
+) -> KnownNames:
     """The names that are there, with the schema of ``target`` when it is a command."""
     try:
         hurried = partial(connect, name="completion", patience_s=ATTEMPT_S)
@@ -249,14 +252,17 @@ def _live(terminal: Terminal, words: Sequence[str], target: str = "") -> KnownNa
         return KnownNames()
     path = file_of(profile, terminal.environ)
     names = load(path)
-    if names.fresh and not _lacks(names, target):
+    is_seen = any(key.startswith(words[-1]) for key in names.keys)
+    lacks_keys = with_keys and not names.keys_fresh and not (names.fresh and is_seen)
+    if names.fresh and not lacks_keys and not _lacks(names, target):
         return names
     try:
         with place:
             client = place.client()
             if not names.fresh:
                 learn(names, client)
-                names.keys = sorted({entry.key for entry in client.state.entries("")})
+            if lacks_keys:
+                learn_keys(names, client)
             if command := _lacks(names, target):
                 learn_request(names, client, command)
     except AskrError:

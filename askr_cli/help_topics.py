@@ -71,7 +71,7 @@ KEEPING = (
     ("... --consumer C", "the log remembers how far C is; it moves when an event is delivered"),
     ("... --consumer C --ack", "it moves when an event is acked; what is not acked comes again"),
     ("send to a queue", "a job: kept until it is done, tried again when it fails; askr jobs"),
-    ("state set", "the last value of a key, with its history"),
+    ("state set", "the last value of a key; state history, in memory: its last changes"),
 )
 """What is kept of what is said, by how it is said or heard."""
 
@@ -122,7 +122,7 @@ _MORE = {
     "keeping": (
         "",
         "What is kept outlives the daemon when it has a data directory: askrd serve --data DIR.",
-        "The recent past alone is in memory. An event that nobody acks is given up after some",
+        "What is in memory begins anew. An event that nobody acks is given up after some",
         "deliveries and told as $askr.dead.LOG; a job that nobody does as $askr.dead.COMMAND.",
     ),
 }

@@ -39,6 +39,7 @@ class KnownNames(msgspec.Struct, kw_only=True):
         instances: services with the ids of their instances.
         requests: commands with the schemas of their payloads, as far as they were asked for.
         saved_at: Unix seconds at which the services were asked for; 0 = never.
+        keys_at: Unix seconds at which the keys were asked for; 0 = never, those seen are here.
     """
 
     services: list[str] = []
@@ -48,11 +49,17 @@ class KnownNames(msgspec.Struct, kw_only=True):
     instances: dict[str, list[str]] = {}
     requests: dict[str, Any] = {}
     saved_at: float = 0.0
+    keys_at: float = 0.0
 
     @property
     def fresh(self) -> bool:
         """Whether the names need not be asked for again."""
         return 0 <= time.time() - self.saved_at < FRESH_S
+
+    @property
+    def keys_fresh(self) -> bool:
+        """Whether the keys need not be asked for again."""
+        return 0 <= time.time() - self.keys_at < FRESH_S
 
 
 def file_of(profile: Profile, environ: Mapping[str, str]) -> Path | None:
@@ -131,6 +138,16 @@ def learn(names: KnownNames, client: "Client") -> None:
     }
     names.requests = {}
     names.saved_at = time.time()
+
+
+def learn_keys(names: KnownNames, client: "Client") -> None:
+    """Replaces the keys in ``names`` by those of the state, as many as completion can use.
+
+    Raises:
+        AskrError: the daemon did not answer.
+    """
+    names.keys = _sorted(entry.key for entry in client.state.entries(""))
+    names.keys_at = time.time()
 
 
 def learn_request(names: KnownNames, client: "Client", command: str) -> None:

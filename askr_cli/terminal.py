@@ -76,7 +76,10 @@ def connect(
         kind="terminal",
         reconnect=reconnect,
         connect_timeout=patience_s,
-        answer_timeout=ANSWER_S if profile.timeout_ms is None else profile.timeout_ms / 1000,
+        # Of a verb that stays, --timeout says how long, not how soon the daemon has to answer.
+        answer_timeout=ANSWER_S
+        if reconnect or not profile.timeout_ms
+        else profile.timeout_ms / 1000,
         on_connected=came,
         on_disconnected=lambda error: tell(f"lost the daemon ({reason_of(error)}); coming back"),
     )

@@ -40,7 +40,7 @@ Events = Annotated[
     ),
 ]
 Attached = Annotated[
-    str, typer.Argument(metavar="NAME", help="the name it was given", show_default=False)
+    str, typer.Argument(metavar="SERVICE", help="the name it was given", show_default=False)
 ]
 ANSWER_WITHIN_S = 3.0
 LOOK_EVERY_S = 0.05
@@ -59,12 +59,12 @@ def attach(
         if name or commands or events:
             raise Usage("attach what? askr attach node-askr://HOST:PORT --as NAME")
         return _list(terminal)
-    if not name:
-        raise Usage(f"under which name? askr attach {where} --as NAME")
     try:
         parse_node_askr(where)
     except BadRequest as error:
         raise Usage(error.message) from error
+    if not name:
+        raise Usage(f"under which name? askr attach {where} --as NAME")
     body = {"url": where, "service": name, "commands": _names(commands), "events": _names(events)}
     if terminal.dry_run:
         return show_call(terminal, "$askr.attach", _raw(body))

@@ -10,7 +10,7 @@ from askr_cli.job_states import ENDED, JobState
 from askr_cli.render import json_text
 from askr_cli.terminal import Terminal
 from askrd.sdk.values import Gap
-from askrd.wire.errors import DeadlineExceeded
+from askrd.wire.errors import DeadlineExceeded, NotFound
 
 if TYPE_CHECKING:
     from askrd.sdk.blocking_readers import EventReader
@@ -28,33 +28,38 @@ def wait(terminal: Terminal, job: Job) -> int:
     client = terminal.client(reconnect=True)
     # It listens before it looks: an end in between is heard.
     with client.listen(ENDS, timeout=span.timeout_s, gaps=True) as ends:
-        row = ask(terminal, "show", id=job)
-        if row.get("state") not in ENDED:
-            terminal.note(f"job {job} is {row.get('state')}; waiting for its end  (Ctrl-C)")
-        while row.get("state") not in ENDED:
-            _next_end(ends, job, str(row.get("state")))
-            row = ask(terminal, "show", id=job)
+        row: Row = ask(terminal, "show", id=job)
+        if row["state"] not in ENDED:
+            terminal.note(f"job {job} is {row['state']}; waiting for its end  (Ctrl-C)")
+        while row["state"] not in ENDED:
+            row = _next_end(terminal, ends, row)
     return _tell(terminal, job, row)
 
 
-def _next_end(ends: "EventReader", job: str, state: str) -> None:
-    """Returns when the job has ended, or may have without a word.
+def _next_end(terminal: Terminal, ends: "EventReader", row: Row) -> Row:
+    """Returns what is known of a job when it has ended, or may have without a word.
 
     Raises:
         DeadlineExceeded: the time was over before.
     """
+    job = row["id"]
     for told in ends:
-        if isinstance(told, Gap) or _is_of(told.payload, job):
-            return
+        if isinstance(told, Gap):
+            return dict(ask(terminal, "show", id=job))
+        if _is_of(told.payload, job):
+            try:
+                return dict(ask(terminal, "show", id=job))
+            except NotFound:
+                return dict(told.payload)  # its outcome is not kept: this is all of it
     raise DeadlineExceeded(
-        f"job {job} has not ended yet; it was {state}. It goes on. Wait longer: --timeout D",
+        f"job {job} has not ended yet; it was {row['state']}. It goes on. Wait longer: --timeout D",
         details={"id": job},
         at="client",
     )
 
 
 def _is_of(payload: Any, job: str) -> bool:
-    return isinstance(payload, dict) and str(payload.get("id")) == job
+    return isinstance(payload, dict) and payload.get("id") == job
 
 
 def _tell(terminal: Terminal, job: str, row: Row) -> int:

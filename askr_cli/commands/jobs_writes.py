@@ -7,9 +7,11 @@ import typer
 
 from askr_cli.commands.jobs import Jobs, JobsOrNone, Queue, ask, dry
 from askr_cli.daemon_rows import rows_in
-from askr_cli.exits import Exit, Usage
+from askr_cli.exits import Exit, Usage, error_object, exit_of
 from askr_cli.job_states import ENDED, JobState
+from askr_cli.render import error_sentence
 from askr_cli.terminal import Terminal
+from askrd.wire.errors import BadRequest, Conflict, NotFound
 
 Ended = Annotated[
     JobState | None,
@@ -88,13 +90,26 @@ def purge(terminal: Terminal, target: Queue = None, *, state: Ended = None) -> i
 
 
 def _each(terminal: Terminal, what: str, jobs: Iterable[str], done: str) -> int:
+    """Does it to each job; one that refuses is told, and those behind it go on.
+
+    Returns:
+        The exit code of the first that refused, 0 when none did.
+    """
+    code = Exit.DONE
     for job in jobs:
         if terminal.dry_run:
             dry(terminal, what, id=job)
             continue
-        told = ask(terminal, what, id=job)
+        try:
+            told = ask(terminal, what, id=job)
+        except (BadRequest, Conflict, NotFound) as error:
+            if terminal.json:
+                terminal.print_json(error_object(error))
+            terminal.say(error_sentence(error, terminal.next_steps))
+            code = code or exit_of(error)
+            continue
         if terminal.json:
             terminal.print_json({"ok": True} | (told if isinstance(told, dict) else {"id": job}))
         else:
             terminal.note(f"job {job} {done}")
-    return Exit.DONE
+    return code

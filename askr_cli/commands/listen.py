@@ -1,7 +1,8 @@
 """`askr listen`: events as they come, until enough came or the time is over."""
 
+import threading
 import time
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -9,10 +10,11 @@ from askr_cli.commands.arguments import Count, Idle
 from askr_cli.commands.event_lines import EventLines
 from askr_cli.commands.frames import show
 from askr_cli.commands.listen_wishes import Earlier, Wishes
+from askr_cli.commands.reader_watch import ReaderWatch
 from askr_cli.durations import duration_ms, duration_text
 from askr_cli.exits import Exit
 from askr_cli.terminal import Terminal
-from askrd.sdk.values import Gap
+from askrd.sdk.values import Event, Gap
 from askrd.wire.errors import DeadlineExceeded
 
 Patterns = Annotated[
@@ -95,24 +97,38 @@ def listen(
     wait = Wait(terminal, count=count, idle_ms=idle)
     terminal.next_steps |= wishes.next_steps()
     client = terminal.client(reconnect=True)
-    arguments = wishes.arguments()
-    most = count if wishes.has_consumer else None
-    with client.listen(
-        *wishes.patterns, count=most, timeout=wait.timeout_s, idle=wait.idle_s, gaps=True,
-        **arguments,
-    ) as events:  # fmt: skip
+    showing = threading.Lock()  # what has been printed is acked before a reader's leaving ends it
+
+    def leave() -> None:
+        with showing:
+            events.close()
+
+    with (
+        client.listen(
+            *wishes.patterns, count=count if wishes.has_consumer else None, gaps=True,
+            timeout=wait.timeout_s, idle=wait.idle_s, **wishes.arguments(),
+        ) as events,
+        ReaderWatch(terminal.out, leave) as reader,
+    ):  # fmt: skip
         terminal.note(f"listening to {wishes} at {client.url}")
         for event in events:
             if isinstance(event, Gap):
                 show_gap(terminal, event)
             elif from_service in {None, event.service}:
-                lines.show(event)
-                if acks:
-                    _ = event.ack()  # in a thread it has been taken when this returns
+                with showing:
+                    _show(lines, event, acks=acks)
                 wait.one_came()
             if wait.over:
                 break
+    if reader.is_gone:
+        raise BrokenPipeError  # nobody reads: that fewer came is no failure
     return wait.end()
+
+
+def _show(lines: EventLines, event: Event[Any], *, acks: bool) -> None:
+    lines.show(event)
+    if acks:
+        _ = event.ack()  # in a thread it has been taken when this returns
 
 
 class Wait:

@@ -115,7 +115,7 @@ def log_lines(row: Row) -> list[str]:
         facts.append(("holds", f"{_events(events)}{between}, {_size(row.get('events_bytes'))}"))
     facts.append(("limits", ", ".join(_limits(row))))
     if refused := row.get("refused"):
-        facts.append(("refused", f"{refused} events are missing: the store could not write"))
+        facts.append(("refused", f"missing: {_events(refused)} that the store could not write"))
     if isinstance(row.get("ack_wait_ms"), int):
         waits = duration_text(row["ack_wait_ms"])
         facts.append(("consumers", f"{waits} to ack, {_times(row.get('deliveries_max'))}"))
@@ -159,7 +159,7 @@ def _limits(row: Row) -> list[str]:
     if isinstance(age, int):
         found.append(span_text(age) if age else "no age limit")
     if isinstance(count, int):
-        found.append(f"{count} events")
+        found.append(_events(count))
     if isinstance(size, int):
         found.append(size_text(size))
     return found

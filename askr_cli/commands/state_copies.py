@@ -65,15 +65,15 @@ def export(terminal: Terminal, prefix: Prefix = "") -> int:
             continue
         terminal.write(msgspec.json.encode(line_of(entry)).decode())
         written += 1
-    beside = f"; {left_out} that go with their peers stay out" if left_out else ""
-    terminal.note(f"{written} entries{beside}")
+    beside = f"; those that go with their peers stay out: {left_out}" if left_out else ""
+    terminal.note(f"{'1 entry' if written == 1 else f'{written} entries'}{beside}")
     return 0
 
 
 def import_(terminal: Terminal, file: File = "-", *, prefix: Below = "") -> int:
     """Sets the entries that a file of JSON Lines says."""
     if prefix:
-        check_key(prefix)
+        check_key(prefix.rstrip("/"))
     written, rev = 0, 0
     with _lines(terminal, file) as lines, ThreadPoolExecutor(WRITES_AT_ONCE) as threads:
         state = terminal.client().state
@@ -87,13 +87,20 @@ def import_(terminal: Terminal, file: File = "-", *, prefix: Below = "") -> int:
                 for answer in answers:
                     answer.result()
         except AskrError as error:
-            error.message = f"{error.message}. {written} entries were written"
+            error.message = f"{error.message}. Of the file {_were_written(written)}"
+            raise
+        except KeyboardInterrupt:
+            terminal.note(f"{_were_written(written)}, and maybe up to {WRITES_AT_ONCE} more")
             raise
     if terminal.json:
         terminal.print_json({"ok": True, "entries": written, "rev": rev})
     else:
-        terminal.note(f"{written} entries were written" + (f", rev {rev}" if rev else ""))
+        terminal.note(_were_written(written) + (f", rev {rev}" if rev else ""))
     return 0
+
+
+def _were_written(count: int) -> str:
+    return "1 entry was written" if count == 1 else f"{count} entries were written"
 
 
 def line_of(entry: Entry) -> Line:
@@ -156,10 +163,13 @@ def _batches(entries: Iterable[_Set]) -> Iterator[list[_Set]]:
     """Yields entries that may be written at once: no key twice."""
     batch: dict[str, _Set] = {}
     for entry in entries:
-        if entry[1] in batch or len(batch) == WRITES_AT_ONCE:
+        if entry[1] in batch:
             yield list(batch.values())
             batch = {}
         batch[entry[1]] = entry
+        if len(batch) == WRITES_AT_ONCE:
+            yield list(batch.values())
+            batch = {}
     if batch:
         yield list(batch.values())
 

@@ -8,6 +8,7 @@ import typer
 from askr_cli.commands.arguments import Count, Prefix
 from askr_cli.commands.frames import show
 from askr_cli.commands.listen import Wait
+from askr_cli.commands.reader_watch import ReaderWatch
 from askr_cli.commands.state import change_row, value_of
 from askr_cli.exits import Usage
 from askr_cli.render import dim, json_text
@@ -46,17 +47,21 @@ def watch(
     wait = Wait(terminal, count=count, idle_ms=None)
     state = terminal.client(reconnect=True).state
     shows = initial
-    for change in state.watch(prefix, since=since, timeout=wait.timeout_s):
-        if isinstance(change, Synced):
-            if terminal.json and (initial or since is not None):
-                terminal.print_json({"synced": change.rev})
-            terminal.note(f"watching {prefix or 'everything'} from rev {change.rev}")
-            shows = True  # after a lost connection only what is new is told again
-        elif shows or not change.snapshot:
-            _show(terminal, change)
-            wait.one_came()
-        if wait.over:
-            break
+    changes = state.watch(prefix, since=since, timeout=wait.timeout_s)
+    with changes, ReaderWatch(terminal.out, changes.close) as reader:
+        for change in changes:
+            if isinstance(change, Synced):
+                if terminal.json and (initial or since is not None):
+                    terminal.print_json({"synced": change.rev})
+                terminal.note(f"watching {prefix or 'everything'} from rev {change.rev}")
+                shows = True  # after a lost connection only what is new is told again
+            elif shows or not change.snapshot:
+                _show(terminal, change)
+                wait.one_came()
+            if wait.over:
+                break
+    if reader.is_gone:
+        raise BrokenPipeError  # nobody reads: that fewer came is no failure
     return wait.end()
 
 

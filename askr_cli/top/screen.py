@@ -104,14 +104,15 @@ def _header(view: View, looks: Looks, columns: int) -> list[Text]:
     kind, _, _ = daemon.build.partition(",")
     build = f" ({kind})" if kind else ""
     sessions = view.snapshot.total("sessions") or len(view.peers)
-    who = (
-        f" askrd {escaped(daemon.version)}{escaped(build)}  up {uptime(daemon.uptime_ms)}"
-        f"  {count(sessions)} connections  workspace {escaped(daemon.workspace)}"
-    )
     mood = _mood(looks)
-    name = f"  {escaped(daemon.id)}"
-    fits = cell_len(who + name) + cell_len(mood[0]) <= columns
-    first = _beside(who + name if fits else who, mood, columns)
+    words = (
+        f"askrd {escaped(daemon.version)}{escaped(build)}",
+        f"up {uptime(daemon.uptime_ms)}",
+        f"{count(sessions)} connections",
+        f"workspace {escaped(daemon.workspace)}",
+        escaped(daemon.id),
+    )
+    first = _beside(f" {_that_fit(words, columns - cell_len(mood[0]) - 1)}", mood, columns)
     errors = f"errors {count(view.errors)} ({rate(view.rates['fails'])}/s)"
     calls = (
         f"{count(view.snapshot.total('in_flight'))} in flight"
@@ -157,13 +158,28 @@ def _meter(
     line.append(f"  {middle}")
     line.append(*warning)
     line.append(end)
-    line.truncate(columns, pad=True)
+    line.truncate(columns, overflow="ellipsis", pad=True)
     return line
 
 
+def _that_fit(words: tuple[str, ...], columns: int) -> str:
+    """Returns as many of the words as have a place, the first ones first."""
+    kept = [*words]
+    while len(kept) > 1 and cell_len("  ".join(kept)) > columns:
+        kept.pop()
+    return "  ".join(kept)
+
+
 def _footer(looks: Looks, columns: int) -> Text:
-    keys = f" q quit  p {'go on' if looks.paused else 'pause'}  s sort: {looks.order}"
-    return _line(f"{keys}  Tab table: {looks.focus}  ↑↓ scroll  ? help", columns, "reverse")
+    words = (
+        "q quit",
+        "? help",
+        f"p {'go on' if looks.paused else 'pause'}",
+        f"s sort: {looks.order}",
+        f"Tab table: {looks.focus}",
+        "↑↓ scroll",
+    )
+    return _line(f" {_that_fit(words, columns - 1)}", columns, "reverse")
 
 
 def _help(columns: int) -> list[Text]:

@@ -32,6 +32,22 @@ async def crash() -> None:
     raise RuntimeError("out of stamps")
 
 
+hushed = asyncio.Event()
+
+
+@agent.command(queue=True, keep=0)
+async def whisper() -> str:
+    """Returns what nobody keeps, once it is quiet."""
+    await hushed.wait()
+    return "psst"
+
+
+@agent.on("HUSH")
+async def hush() -> None:
+    """Makes it quiet."""
+    hushed.set()
+
+
 @agent.command(queue=True)
 async def hang() -> None:
     """Waits until it is cancelled."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from askr_cli.known_names import NAMES_MAX
 from tests.integration.agent_process import AgentProcess
 from tests.integration.cli.program import Askr
 from tests.integration.text_peer import TextService
@@ -134,3 +135,12 @@ def test_logs_and_jobs_that_are_there_are_offered(askr: Askr, mail: AgentProcess
     assert "offered\toffered.**\n" in askr("__complete", "--", "listen", "--log", "").out
     assert "offered\t" in askr("__complete", "--", "logs", "show", "off").out
     assert f"{job}\tmail.post " in askr("__complete", "--", "jobs", "wait", "").out
+
+
+def test_no_more_keys_are_offered_than_are_remembered(askr: Askr) -> None:
+    lines = "".join(f'{{"key":"k{number:05}","value":1}}\n' for number in range(NAMES_MAX + 100))
+    assert askr("-w", "crowd", "state", "import", stdin=lines.encode()).code == 0
+    words = ("__complete", "--", "-w", "crowd", "state", "get", "k")
+    fetched, remembered = askr(*words).out, askr(*words).out
+    assert fetched.count("\n") == NAMES_MAX
+    assert remembered == fetched

@@ -11,7 +11,7 @@ import pytest
 
 from askrd.testing.daemon_process import DaemonProcess
 from tests.integration.cli.conftest import HOSTILE
-from tests.integration.cli.program import Askr
+from tests.integration.cli.program import PATIENCE_S, Askr
 from tests.integration.text_peer import TextPeer
 
 pytestmark = pytest.mark.integration
@@ -233,3 +233,19 @@ def test_a_reader_that_leaves_ends_listening_quietly(
     assert told.splitlines()[-1:] == ["code 0"]
     assert "Traceback" not in told
     assert "Broken" not in told
+
+
+def test_a_reader_that_leaves_is_noticed_while_no_event_comes(
+    askr: Askr, daemon: DaemonProcess
+) -> None:
+    with (
+        askr.running("listen", "silent", "--count", "2") as run,
+        TextPeer(daemon.unix_url) as mouth,
+    ):
+        run.wait_for_narration("listening to silent")
+        mouth.say(k="emit", event="silent")
+        assert "silent" in run.line()
+        assert run.process.stdout is not None
+        run.process.stdout.close()
+        assert run.process.wait(PATIENCE_S) == 0
+    assert run._narration.count(b"\n") == 1

@@ -85,6 +85,24 @@ def test_who_waits_hears_of_the_end(askr: Askr) -> None:
     assert f"job {job} was cancelled" in waited.err
 
 
+def test_an_outcome_that_is_not_kept_is_heard_all_the_same(askr: Askr) -> None:
+    job = job_of(askr, "mail.whisper")
+    with askr.running("jobs", "wait", job, "--timeout", "20s") as run:
+        run.wait_for_narration("waiting for its end")
+        askr("emit", "HUSH", "--require-listener")
+        waited = run.end()
+    assert (waited.code, waited.out) == (0, '"psst"\n')
+    assert askr("jobs", "show", job).code == 5
+
+
+def test_an_id_may_be_written_with_zeros_before_it(askr: Askr) -> None:
+    job = job_of(askr, "mail.hang")
+    with askr.running("jobs", "wait", f"000{job}", "--timeout", "20s") as run:
+        run.wait_for_narration("waiting for its end")
+        askr("jobs", "cancel", job)
+        assert run.end().code == 6
+
+
 def test_jobs_are_listed(askr: Askr) -> None:
     first, second = job_of(askr, "mail.post"), ended(askr, "mail.refuse", 6)
     rows = askr("jobs", "--json").json
@@ -118,6 +136,21 @@ def test_jobs_are_tried_again(askr: Askr) -> None:
     again = askr("jobs", "retry", "--state", "failed", "--target", "mail.refuse", "--json")
     assert {one, other} <= {row["id"] for row in again.lines}
     assert all(row["ok"] for row in again.lines)
+
+
+def test_a_job_that_refuses_does_not_keep_the_others_from_it(askr: Askr) -> None:
+    one, other = ended(askr, "mail.refuse", 6), ended(askr, "mail.refuse", 6)
+    told = askr("jobs", "retry", one, "999999999", "x", other)
+    assert (told.code, told.out) == (5, "")
+    first, none, no_id, last = told.err.splitlines()
+    assert (first, last) == (f"job {one} is queued again", f"job {other} is queued again")
+    assert "askr: no job 999999999" in none
+    assert "askr: 'x' is no job's id" in no_id
+    told = askr("jobs", "cancel", "999999999", "x", "--json")
+    assert told.code == 5
+    assert [line["error"]["code"] for line in told.lines] == ["not_found", "bad_request"]
+    for job in (one, other):
+        askr("jobs", "wait", job)
 
 
 def test_ended_jobs_are_forgotten(askr: Askr) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.cli.program import Askr
+from tests.integration.cli.program import PATIENCE_S, Askr
 
 pytestmark = pytest.mark.integration
 
@@ -48,6 +48,18 @@ def test_one_pattern_filters_a_log(askr: Askr, log: str) -> None:
     askr("emit", f"{log}.b", "3")
     told = askr("listen", f"{log}.b", "--log", log, "--count", "1", "--json")
     assert (told.json["event"], told.json["log_seq"]) == (f"{log}.b", 4)
+
+
+def test_what_a_reader_that_leaves_has_seen_is_acked(askr: Askr, log: str) -> None:
+    books = ("--consumer", "books", "--ack")
+    assert read(askr, log, *books, "--count", "2") == [0, 1]
+    with askr.running("listen", "--log", log, *books, "--json") as run:
+        assert '"payload":2' in run.line()
+        assert run.process.stdout is not None
+        run.process.stdout.close()
+        assert run.process.wait(PATIENCE_S) == 0
+    askr("emit", f"{log}.a", "3")
+    assert read(askr, log, *books, "--count", "1") == [3]
 
 
 def test_a_consumer_goes_on_where_it_was(askr: Askr, log: str) -> None:

@@ -147,3 +147,9 @@ def test_the_default_deadline_is_described(tmp_path: Path) -> None:
             text = Askr(tmp_path, daemon.unix_url)("describe", "plain.do").out
     assert told["timeout_ms"] == 30_000
     assert "timeout    30 s" in text
+
+
+def test_attach_says_what_is_wrong_with_a_url_before_it_asks_for_a_name(askr: Askr) -> None:
+    told = askr("attach", "tcp://127.0.0.1:1")
+    assert (told.code, told.out) == (2, "")
+    assert "node-askr://HOST:PORT" in told.err

@@ -2,12 +2,17 @@
 
 import json
 import shlex
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from askr_cli.profile import Profile
+from askr_cli.terminal import connect
+from askrd.sdk.values import Synced
 from askrd.testing.daemon_process import DaemonProcess
-from tests.integration.cli.program import Askr
+from tests.integration.cli.program import PATIENCE_S, Askr
+from tests.integration.proxy import Proxy
 from tests.integration.text_peer import TextPeer
 
 pytestmark = pytest.mark.integration
@@ -143,3 +148,26 @@ def test_bytes_are_state_too(askr: Askr, key: str) -> None:
     (askr.cwd / "raw").write_bytes(b"\0\xff")
     assert askr("state", "set", key, "--raw-payload", "raw").code == 0
     assert json.loads(askr("state", "get", key).out) == {"b": "AP8="}
+
+
+def test_a_reader_that_leaves_is_noticed_while_nothing_changes(askr: Askr, key: str) -> None:
+    askr("state", "set", key, "1")
+    with askr.running("state", "watch", key, "--initial", "--count", "2") as run:
+        assert key in run.line()
+        run.wait_for_narration("watching")
+        assert run.process.stdout is not None
+        run.process.stdout.close()
+        assert run.process.wait(PATIENCE_S) == 0
+    assert run._narration.count(b"\n") == 1
+
+
+def test_a_short_timeout_ends_watching_and_does_not_hurry_the_daemon(
+    daemon: DaemonProcess, key: str
+) -> None:
+    lasting = True
+    with Proxy(daemon.unix_url) as proxy:
+        profile = Profile(url=proxy.url, timeout_ms=100)
+        with closing(connect(profile, lasting)) as client:
+            proxy.delay(0.6)
+            told = list(client.state.watch(key, timeout=0.1))
+    assert all(isinstance(one, Synced) for one in told)

@@ -1,6 +1,8 @@
 """Black box: `askr state export` and `import`."""
 
 import json
+import os
+import re
 
 import pytest
 
@@ -76,14 +78,14 @@ def test_a_bad_line_is_named_and_ends_it(askr: Askr, key: str, line: str, why: s
     assert (told.code, told.json["error"]["code"]) == (3, "bad_request")
     assert "entry 2: " in told.err
     assert why in told.err
-    assert "entries were written" in told.err
+    assert re.search(r"Of the file (1 entry was|0 entries were) written$", told.err.strip())
 
 
 def test_a_refused_key_is_named(askr: Askr) -> None:
     told = askr("state", "import", "--json", stdin=b'{"key":"@other/x","value":1}')
     assert (told.code, told.json["error"]["code"]) == (4, "forbidden")
     assert "entry 1: " in told.err
-    assert "0 entries were written" in told.err
+    assert "Of the file 0 entries were written" in told.err
 
 
 def test_nothing_to_import_is_no_error(askr: Askr) -> None:
@@ -103,4 +105,28 @@ def test_what_goes_with_its_peer_is_not_exported(
         peer.ask(k="put", id=2, key=f"{key}/kept", d=1)
         told = askr("state", "export", key)
     assert [row["key"] for row in told.lines] == [f"{key}/kept"]
-    assert "1 that go with their peers" in told.err
+    assert told.err == "1 entry; those that go with their peers stay out: 1\n"
+
+
+def test_a_prefix_may_end_with_a_slash(askr: Askr, key: str) -> None:
+    line = b'{"key":"a","value":1}'
+    assert askr("state", "import", "--prefix", f"{key}/", stdin=line).code == 0
+    assert askr("state", "get", f"{key}/a").out == "1\n"
+    assert askr("state", "import", "--prefix", "/", stdin=line).code == 3
+
+
+def test_an_import_that_is_stopped_says_how_far_it_was(askr: Askr, key: str) -> None:
+    lines = [f'{{"key":"{key}/{number}","value":1}}\n' for number in range(64)]
+    os.mkfifo(askr.cwd / "pipe")
+    with (
+        askr.running("state", "watch", key, "--count", "33", "--json") as watching,
+        askr.running("state", "import", "pipe") as run,
+        (askr.cwd / "pipe").open("w") as pipe,
+    ):
+        watching.wait_for_narration("watching")
+        pipe.writelines(lines)
+        pipe.flush()
+        assert watching.end().code == 0  # the second batch is under way, the first one is over
+        ended = run.stop()
+    assert (ended.code, ended.out) == (130, "")
+    assert re.fullmatch(r"(32|64) entries were written, and maybe up to 32 more\n", ended.err)

@@ -96,6 +96,7 @@ def offered(terminal: KeptTerminal, *words: str) -> list[str]:
         (("--wor",), ["--workspace"]),
         (("completion", ""), ["bash", "zsh", "fish"]),
         (("completion", "bash", ""), ["install"]),
+        (("detach", "a"), ["agent"]),
         (("jobs", "p"), ["purge"]),
         (("jobs", "list", "--state", "d"), ["done", "dead"]),
         (("jobs", "list", "agent.f"), ["agent.fetch"]),

@@ -56,6 +56,18 @@ def test_the_usual_terminal_shows_header_tables_and_keys() -> None:
         assert words in drawn, words
 
 
+def test_a_narrow_terminal_leaves_words_out_and_cuts_none() -> None:
+    head, commands, events, *_, keys = lines_of(Looks(), 60, 20)
+    assert head.split("  ")[:2] == [" askrd 0.1.0 (pure)", "up 11 s"]
+    assert head.endswith("  every 1 s ")
+    whole = {"askrd", "0.1.0", "(pure)", "up", "11", "s", "2", "connections", "every", "1"}
+    assert set(head.split()) <= whole
+    assert commands.endswith("…")
+    assert events.endswith("…")
+    assert keys.split("  ")[:2] == [" q quit", "? help"]
+    assert keys.rstrip().endswith("sort: busiest")
+
+
 def test_a_wide_terminal_puts_tables_side_by_side() -> None:
     drawn = lines_of(Looks(), 160, 24)
     assert any("COMMANDS" in line and "EVENTS" in line for line in drawn)
