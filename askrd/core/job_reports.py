@@ -87,8 +87,7 @@ def purge(board: Switchboard, session: Session, argument: Json) -> Json:
         for job in _chosen(session, asked)
         if job.state in ENDED or (job.state == QUEUED == asked.get("state"))
     ]
-    for job in found[:_PURGED_MAX]:
-        job_rows.remove(board, workspace, job)
+    job_runs.purge(board, workspace, found[:_PURGED_MAX])
     return {"purged": min(len(found), _PURGED_MAX), "more": len(found) > _PURGED_MAX}
 
 

@@ -8,15 +8,16 @@ from askrd.core import records
 from askrd.core.jobs import Job, row_of
 from askrd.core.switchboard import Switchboard
 from askrd.core.workspace import Workspace
-from askrd.wire.bodies import Json, dump
-from askrd.wire.errors import PayloadTooLarge
-from askrd.wire.frames import FLAG_SEALED, Coding
-from askrd.wire.limits import JOB_SHOWN_BYTES_MAX
+from askrd.wire.bodies import ErrorBody, Json, dump, load
+from askrd.wire.errors import BadRequest, ErrorCode, PayloadTooLarge
+from askrd.wire.frames import FLAG_SEALED, Coding, Frame
+from askrd.wire.limits import JOB_PROGRESS_BYTES_MAX, JOB_SHOWN_BYTES_MAX
 
 SHELF = "jobs"
 RESERVED_KEY = "reserved"
 """The row that says which numbers are not to be given again."""
 _RESERVED = 1_000
+_WORD_CHARS, _MESSAGE_CHARS = 64, 900
 _DESCRIBED_BYTES = 2_048
 """What a description of a job takes beside its result, at most."""
 
@@ -87,6 +88,18 @@ def check_result(board: Switchboard, payload: bytes, coding: int, flags: int) ->
             details={"bytes": len(payload)},
             at="response",
         )
+
+
+def failure_in(frame: Frame) -> ErrorBody:
+    """Returns what is remembered of a failure: of a large one the beginning."""
+    try:
+        said = load(ErrorBody, frame.payload, "fail")
+    except BadRequest:
+        return ErrorBody(code=ErrorCode.HANDLER_ERROR)
+    if len(frame.payload) > JOB_PROGRESS_BYTES_MAX:
+        said.code, said.at = said.code[:_WORD_CHARS], said.at[:_WORD_CHARS]
+        said.message, said.details = said.message[:_MESSAGE_CHARS], {"omitted": True}
+    return said
 
 
 def shown(payload: bytes, coding: int, flags: int, name: str = "value") -> dict[str, Json]:

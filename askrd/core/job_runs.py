@@ -29,10 +29,9 @@ from askrd.core.services import Instance
 from askrd.core.session import Entry, Session
 from askrd.core.switchboard import Switchboard, body_of
 from askrd.core.workspace import Workspace
-from askrd.wire.bodies import ErrorBody, Json, load
+from askrd.wire.bodies import ErrorBody, Json
 from askrd.wire.errors import (
     AskrError,
-    BadRequest,
     Busy,
     DeadlineExceeded,
     ErrorCode,
@@ -41,7 +40,6 @@ from askrd.wire.errors import (
 from askrd.wire.frames import FLAG_HEAD, FLAG_SEALED, Frame, Kind
 from askrd.wire.limits import (
     JOB_BACKOFF_MS_MAX,
-    JOB_PROGRESS_BYTES_MAX,
     JOBS_BYTES_MAX,
     JOBS_MAX,
 )
@@ -61,7 +59,6 @@ _AGAIN = frozenset(
 )
 """Failures that say nothing against the job itself: it is tried again."""
 _LATER_US = 50_000
-_WORD_CHARS, _MESSAGE_CHARS = 64, 900
 
 
 # ── whose turn it is ──────────────────────────────────────────────────────────────────────────
@@ -169,7 +166,7 @@ def answered(board: Switchboard, entry: Entry, frame: Frame) -> None:
     workspace = caller.in_open_workspace
     del caller.asking[job.id]
     if frame.kind != Kind.REPLY:
-        _failed(board, workspace, job, _body(frame))
+        _failed(board, workspace, job, job_rows.failure_in(frame))
         return
     result = bytes(frame.payload), frame.coding, frame.flags & FLAG_SEALED
     try:
@@ -180,18 +177,6 @@ def answered(board: Switchboard, entry: Entry, frame: Frame) -> None:
     job.result, job.result_coding, job.result_flags = result
     job.payload = job.head = b""
     _end(board, workspace, job, DONE, None)
-
-
-def _body(frame: Frame) -> ErrorBody:
-    """Returns what is remembered of a failure: of a large one the beginning."""
-    try:
-        said = load(ErrorBody, frame.payload, "fail")
-    except BadRequest:
-        return ErrorBody(code=ErrorCode.HANDLER_ERROR)
-    if len(frame.payload) > JOB_PROGRESS_BYTES_MAX:
-        said.code, said.at = said.code[:_WORD_CHARS], said.at[:_WORD_CHARS]
-        said.message, said.details = said.message[:_MESSAGE_CHARS], {"omitted": True}
-    return said
 
 
 def failed(board: Switchboard, entry: Entry, error: AskrError) -> None:
@@ -380,6 +365,16 @@ def cancel(board: Switchboard, workspace: Workspace, job: Job) -> None:
     said = ErrorBody(code=ErrorCode.CANCELLED, message="the job was cancelled", at="daemon")
     _end(board, workspace, job, CANCELLED, said)
     serve(board, workspace, job.queue)
+
+
+def purge(board: Switchboard, workspace: Workspace, found: list[Job]) -> None:
+    """Forgets jobs that have ended or wait; of those that wait their end is told."""
+    said = ErrorBody(code=ErrorCode.CANCELLED, message="the job was purged", at="daemon")
+    for job in found:
+        if job.state == QUEUED:
+            _end(board, workspace, job, CANCELLED, said)
+        if job.id in workspace.jobs.items:
+            job_rows.remove(board, workspace, job)
 
 
 def retry(board: Switchboard, workspace: Workspace, job: Job) -> None:

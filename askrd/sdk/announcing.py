@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TextIO
 
 from askrd.sdk.client import Client
+from askrd.sdk.errors import why_of
 from askrd.sdk.service import Command, Service
 from askrd.sdk.terms import ReplyMode
 from askrd.wire.bodies import Welcome
@@ -58,7 +59,7 @@ class Announcer:
                 connected(welcome)
 
         def go(error: ConnectionLost) -> None:
-            self.say(f"lost askrd ({error.message.partition(';')[0]}); trying again")
+            self.say(f"lost askrd ({why_of(error)}); trying again")
             if disconnected is not None:
                 disconnected(error)
 

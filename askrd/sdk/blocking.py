@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 
 from askrd.sdk.aside import close_aside, open_aside
 from askrd.sdk.conversation import Conversation
-from askrd.sdk.errors import CannotConnect, lost
+from askrd.sdk.errors import CannotConnect, lost, why_of
 from askrd.sdk.reconnect import FINAL, delays
 from askrd.sdk.socket_link import SocketLink
 from askrd.sdk.where import Where
@@ -187,7 +187,7 @@ class BlockingConnection:
             raise error
         self.changed.wait_for(lambda: self.is_usable or self._ended is not None, timeout_s)
         if not self.is_usable:
-            why = self._ended.message if self._ended else self.conversation.exchange.why
+            why = why_of(self._ended) if self._ended else self.conversation.exchange.why
             error = lost(why or "the daemon does not read what it is sent", delivered="no")
             raise error
 
@@ -360,7 +360,7 @@ class BlockingConnection:
 
     def _end(self, error: AskrError) -> None:
         if self._link is not None:
-            self._drop(error.message, may_return=False)
+            self._drop(why_of(error), may_return=False)
         with self.changed:
             self._ended = error
             self.conversation.end(error)

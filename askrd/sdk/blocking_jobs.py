@@ -1,9 +1,10 @@
-"""What queues hold, for programs that it: `client.jobs`."""
+"""What queues hold, for programs that wait: `client.jobs`."""
 
 from typing import TYPE_CHECKING, Any
 
-from askrd.sdk.job import ENDED, Job, JobId, job_id, job_in, jobs_in, selection, too_late
+from askrd.sdk.job import ENDED, Job, JobId, end_in, job_id, job_in, jobs_in, selection, too_late
 from askrd.sdk.values import Gap
+from askrd.wire.errors import NotFound
 
 if TYPE_CHECKING:
     from askrd.sync import Client
@@ -91,14 +92,24 @@ class Jobs:
             DeadlineExceeded: it has not ended by then.
             NotFound: there is none of this id, or it is no longer kept.
         """
-        id_ = job_id(job)
+        wanted = job_id(job)
         with self._client.listen(ENDED, timeout=timeout, gaps=True) as ended:
-            while True:
-                found = self.show(id_)
-                if found.is_ended:
-                    return found
+            found = self.show(wanted)
+            while not found.is_ended:
                 for event in ended:
-                    if isinstance(event, Gap) or event.payload["id"] == id_:
+                    told = None if isinstance(event, Gap) else end_in(event.payload, found.id)
+                    if told is not None or isinstance(event, Gap):
+                        found = self._now(found.id, told)
                         break
                 else:
-                    raise too_late(id_, timeout, found.state)
+                    raise too_late(found.id, timeout, found.state)
+            return found
+
+    def _now(self, id_: str, told: Job | None) -> Job:
+        """Returns what is known of a job; of one that is not kept what was told of its end."""
+        try:
+            return self.show(id_)
+        except NotFound:
+            if told is None:
+                raise
+            return told

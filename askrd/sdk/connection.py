@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from askrd.sdk.aside import close_aside, open_aside
 from askrd.sdk.conversation import Conversation
-from askrd.sdk.errors import CannotConnect, lost
+from askrd.sdk.errors import CannotConnect, lost, why_of
 from askrd.sdk.framing import framing_for
 from askrd.sdk.link import Link
 from askrd.sdk.reconnect import FINAL, Chance, delays
@@ -160,7 +160,7 @@ class Connection:
             error = lost(why, delivered="no")
             raise error from None
         if self._ended is not None:
-            error = lost(self._ended.message, delivered="no")
+            error = lost(why_of(self._ended), delivered="no")
             raise error
 
     async def close(self, reason: str = "") -> None:
@@ -183,7 +183,7 @@ class Connection:
                 await self._link.close()
         finally:
             if self._link is not None:
-                self._link.drop(self._ended.message)
+                self._link.drop(why_of(self._ended))
             self._end(self._ended)
 
     # --- writing ----------------------------------------------------------------------------
@@ -240,7 +240,7 @@ class Connection:
             async with asyncio.timeout(self._connect_timeout_s):
                 link.transport = await self._dial(address, link)
                 if self._ended is not None:
-                    raise lost(self._ended.message)
+                    raise lost(why_of(self._ended))
                 self._link = link
                 self.address = address
                 link.begin()

@@ -12,6 +12,7 @@ from typing import Any
 
 from askrd.sdk import composition
 from askrd.sdk.commands import Commands
+from askrd.sdk.errors import why_of
 from askrd.sdk.events import Events
 from askrd.sdk.exchange import Exchange
 from askrd.sdk.keys import Keys
@@ -215,7 +216,7 @@ class Conversation:
 
     def end(self, error: AskrError) -> None:
         """Ends for good: everything that waits or listens gets ``error``."""
-        self.lost(error.message, may_return=False)
+        self.lost(why_of(error), may_return=False)
         self.events.end(error)
         self.keys.end(error)
         self.offers.end()

@@ -4,10 +4,14 @@ import errno
 import os
 import re
 
-from askrd.wire.errors import ConnectionLost, DeadlineExceeded, Unavailable
+from askrd.wire.errors import AskrError, ConnectionLost, DeadlineExceeded, Unavailable
 
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 _NO_TLS = "WRONG_VERSION_NUMBER"
+_OF_TLS = ("TLS", "certificate")
+"""What reasons speak of when somebody is there."""
+_UNSENT = "; the request was not sent, it may be repeated"
+_UNKNOWN = "; whether the request was carried out is unknown"
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 
@@ -21,8 +25,10 @@ class CannotConnect(Unavailable):
 
     def __init__(self, url: str, reason: str) -> None:
         """Composes the sentence from where and why."""
+        is_there = any(word in reason for word in _OF_TLS)
         super().__init__(
-            f"cannot reach askrd at {url} ({reason}). Start one: askrd serve",
+            f"cannot reach askrd at {url} ({reason})"
+            + ("" if is_there else ". Start one: askrd serve"),
             details={"url": url, "reason": reason},
             at="client",
         )
@@ -37,13 +43,18 @@ def lost(why: str, *, delivered: str = "unknown") -> ConnectionLost:
         why: what happened to the connection, in words.
         delivered: `no` when the request never left this process, else `unknown`.
     """
-    if delivered == "no":
-        sentence = f"{why}; the request was not sent, it may be repeated"
-    else:
-        sentence = f"{why}; whether the request was carried out is unknown"
+    is_unsent = delivered == "no"
     return ConnectionLost(
-        sentence, details={"delivered": delivered}, retryable=delivered == "no", at="client"
+        why + (_UNSENT if is_unsent else _UNKNOWN),
+        details={"delivered": delivered},
+        retryable=is_unsent,
+        at="client",
     )
+
+
+def why_of(error: AskrError) -> str:
+    """Returns what happened to the connection, without what `lost` said of the request."""
+    return error.message.removesuffix(_UNSENT).removesuffix(_UNKNOWN)
 
 
 def too_few(came: int, wanted: int, timeout: float) -> DeadlineExceeded:

@@ -148,6 +148,12 @@ def selection(
     return {name: value for name, value in wanted.items() if value is not None}
 
 
+def end_in(told: object, id_: str) -> Job | None:
+    """Returns the job that the payload of an event says has ended; None when it is another one."""
+    is_its = isinstance(told, Mapping) and told.get("id") == id_
+    return job_in(told) if is_its else None
+
+
 def too_late(id_: str, timeout: float | None, state: str) -> DeadlineExceeded:
     """Returns the error of who has waited long enough for a job."""
     return DeadlineExceeded(

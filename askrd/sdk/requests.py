@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from askrd.sdk.errors import lost
+from askrd.sdk.errors import lost, why_of
 from askrd.wire.bodies import Credit, ErrorBody, load
 from askrd.wire.errors import AskrError, BadRequest, ErrorCode, error_from
 from askrd.wire.frames import FLAG_MORE, Frame
@@ -203,7 +203,7 @@ class Requests:
 
     def end(self, error: AskrError) -> None:
         """Fails everything that is left."""
-        unsent = lost(error.message, delivered="no")
+        unsent = lost(why_of(error), delivered="no")
         for id_, request in list(self._by_id.items()):
             self.fail(id_, unsent if request.waits else error)
 

@@ -185,6 +185,20 @@ def test_a_purge_forgets_what_ended_and_leaves_what_waits() -> None:
     assert agent.calls() == []
 
 
+def test_who_waits_for_a_job_that_is_purged_hears_of_its_end() -> None:
+    desk = Desk()
+    worker(desk).lose()
+    me, ears = desk.join("me"), desk.join("ears")
+    ears.sub(1, "$askr.job.ended")
+    ask(me)
+    me.ask("$askr.jobs.purge", {"state": "queued"})
+    told = [body(frame) for frame in ears.heard() if frame.kind == Kind.EVENT]
+    assert [(one["state"], one["error"]["message"]) for one in told] == [
+        ("cancelled", "the job was purged")
+    ]
+    assert me.ask("$askr.jobs.list") == []
+
+
 def test_a_large_purge_says_that_there_is_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_reports, "_PURGED_MAX", 2)
     desk = Desk()

@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from askrd.sdk.errors import CannotConnect, lost, reason_of, refuse_unbuilt, too_few
+from askrd.sdk.errors import CannotConnect, lost, reason_of, refuse_unbuilt, too_few, why_of
 from askrd.wire.errors import ERROR_CLASSES, Unavailable
 
 
@@ -82,3 +82,19 @@ def test_too_few_events_are_counted_in_plain_words(came: int, wanted: int, sente
 
     assert error.message == sentence
     assert error.details == {"wanted": wanted, "missing": wanted - came}
+
+
+@pytest.mark.parametrize("delivered", ["no", "unknown"])
+def test_what_happened_is_said_once_however_many_requests_it_costs(delivered: str) -> None:
+    first = lost("the daemon closed the connection", delivered=delivered)
+
+    assert why_of(first) == "the daemon closed the connection"
+    assert why_of(CannotConnect("unix:x", "connection refused")).startswith("cannot reach askrd")
+
+
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [("connection refused", ". Start one: askrd serve"), ("no TLS is spoken there", ")")],
+)
+def test_nobody_is_told_to_start_a_daemon_that_is_there(reason: str, advice: str) -> None:
+    assert str(CannotConnect("askrs://h:1", reason)).endswith(advice)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from askrd.sdk.job import job_id, job_in, jobs_in, selection, too_late
+from askrd.sdk.job import end_in, job_id, job_in, jobs_in, selection, too_late
 from askrd.wire.errors import BadRequest, CommandError, Conflict, HandlerError
 
 ROW: dict[str, Any] = {
@@ -51,6 +51,14 @@ def test_a_job_that_waits_for_another_attempt_has_no_result_yet() -> None:
 def test_a_row_that_makes_no_sense_is_refused(row: Any) -> None:
     with pytest.raises(BadRequest, match="row of a job"):
         job_in(row)
+
+
+def test_the_news_of_an_end_are_of_one_job() -> None:
+    told = {"id": "17", "target": "a.b", "state": "done", "attempts": 1, "value": 5}
+    job = end_in(told, "17")
+    assert job is not None
+    assert (job.is_ended, job.result()) == (True, 5)
+    assert [end_in(one, "17") for one in (told | {"id": "18"}, None, [])] == [None] * 3
 
 
 def test_a_job_is_named_by_its_id_by_itself_or_by_what_send_said() -> None:
