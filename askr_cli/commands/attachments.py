@@ -73,7 +73,7 @@ def attach(
     _show(terminal, row)
     if not row["connected"]:
         terminal.note(
-            f"{row['url']} does not answer yet{_why(row)}; the daemon goes on dialling. "
+            f"{row['url']} is not connected yet{_why(row)}; the daemon goes on dialling. "
             f"To stop it: askr detach {name}"
         )
     return Exit.DONE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -146,7 +147,7 @@ class _Keeper:
             async with asyncio.timeout(CONNECT_WITHIN_S):
                 await loop.create_connection(self._greeter, one.host, one.port)
         except OSError as exc:
-            self._miss(str(exc) or f"no answer within {CONNECT_WITHIN_S:.0f} s")
+            self._miss(_reason(exc))
         except UnicodeError:
             self._miss(f"{one.host} is no name that a host can have")
 
@@ -185,6 +186,13 @@ class _Keeper:
         link.greet()
         self._instance = session.suffix
         self._is_away = False
+
+
+def _reason(exc: OSError) -> str:
+    """Returns why nobody was reached, in a few words."""
+    if exc.errno is not None and exc.errno > 0:
+        return os.strerror(exc.errno).lower()
+    return exc.strerror or str(exc) or f"no answer within {CONNECT_WITHIN_S:.0f} s"
 
 
 def _is_own(transport: asyncio.Transport, own: list[ListenAddress]) -> bool:

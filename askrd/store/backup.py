@@ -111,6 +111,9 @@ def restore(file: Path, data: Path, *, is_forced: bool = False) -> Copy:
     """
     if not file.is_file():
         raise CannotStore(f"there is no file {file}; nothing was restored")
+    explained = _explained(f"cannot restore {file} to {data}")
+    with explained, closing(connect(file, is_read=True)) as there:
+        _check_version(there)
     with DataDirectory(data) as directory:
         target = directory.database
         if target.exists() and not is_forced:
@@ -120,7 +123,6 @@ def restore(file: Path, data: Path, *, is_forced: bool = False) -> Copy:
             )
         with _draft_of(target) as draft, _explained(f"cannot restore {file} to {data}"):
             with closing(connect(file, is_read=True)) as there:
-                _check_version(there)
                 _copy(there, draft)
             counts = _finish(draft, is_new_life=True)
             give_to_owner(draft)

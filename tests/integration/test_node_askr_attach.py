@@ -168,7 +168,7 @@ def test_a_service_that_is_away_is_dialled_until_it_is_there(askr: Askr) -> None
         port = node.port
     told = askr("attach", node.url, "--as", "agent")
     assert told.code == 0
-    assert "does not answer yet" in told.err
+    assert "is not connected yet" in told.err
     assert "refused" in told.err
     with NodeAskrService(COMMANDS, port=port):
         assert eventually(askr, connected=True)

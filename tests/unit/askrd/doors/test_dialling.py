@@ -88,7 +88,7 @@ def test_a_service_that_is_away_is_dialled_until_it_is_there() -> None:
         port = await exchange.listen()
         await exchange.close()
         exchange.dialler.take(Dial(agent(port)))
-        await until(lambda: any("Connect call failed" in why for why in exchange.told))
+        await until(lambda: any("connection refused" in why for why in exchange.told))
         assert await exchange.listen(port) == port
         await until(lambda: len(exchange.writers) == 1)
         await until(lambda: exchange.told[-1] == "")
