@@ -176,7 +176,8 @@ def _persist(
 ) -> None:
     board.gate.ticket += 1
     board.effects.append(Persist(board.gate.ticket, workspace.name, key, entry, rev))
-    workspace.state.told_rev = max(workspace.state.told_rev, rev)
+    if rev > workspace.state.told_rev:  # noqa: PLR1730  # a call takes longer
+        workspace.state.told_rev = rev
 
 
 def _tell_rev(board: Switchboard, workspace: Workspace, rev: int) -> None:
