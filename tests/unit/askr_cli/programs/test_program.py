@@ -169,11 +169,11 @@ def test_cancelling_kills_at_once_when_cancelled_twice() -> None:
             words = ("sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done")
             async with await started(*words) as program:
                 await anext(program.lines())
-                pids.append(program.pid)
+                programs.append(program)
                 running.set()
                 await asyncio.Event().wait()
 
-        pids: list[int] = []
+        programs: list[Program] = []
         async with asyncio.TaskGroup() as group:
             task = group.create_task(hold())
             await running.wait()
@@ -181,7 +181,7 @@ def test_cancelling_kills_at_once_when_cancelled_twice() -> None:
             await asyncio.sleep(0)
             task.cancel()
         assert task.cancelled()
-        await gone(pids[0])
+        assert await programs[0].ended() == -signal.SIGKILL
 
     run(test)
 
