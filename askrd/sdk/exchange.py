@@ -228,7 +228,12 @@ class Exchange:
             )
 
     def ask(
-        self, compose: Callable[[int], bytes], promise: Promise | None, guard_at: float = NEVER
+        self,
+        compose: Callable[[int], bytes],
+        promise: Promise | None,
+        guard_at: float = NEVER,
+        *,
+        is_reading: bool = False,
     ) -> int:
         """Writes a request under a new id and remembers who waits for its answer.
 
@@ -236,6 +241,7 @@ class Exchange:
             compose: makes the frame for the id it is given.
             promise: who waits; None = nobody.
             guard_at: when to give up even if the daemon stays silent.
+            is_reading: whether it changes nothing.
 
         Raises:
             ConnectionLost: there is no connection; nothing was sent.
@@ -243,7 +249,7 @@ class Exchange:
         id_ = self.requests.new_id()
         frame = compose(id_)
         self.write(frame)
-        self.requests.add(id_, Request(promise, guard_at))
+        self.requests.add(id_, Request(promise, guard_at, is_reading=is_reading))
         return id_
 
     def stand(

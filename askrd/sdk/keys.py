@@ -33,7 +33,10 @@ class Keys:
         """
         name = composition.key_bytes(key)
         return self._exchange.ask(
-            lambda id_: composition.plain_frame(Kind.GET, id_, name, b"", 0), promise, guard_at
+            lambda id_: composition.plain_frame(Kind.GET, id_, name, b"", 0),
+            promise,
+            guard_at,
+            is_reading=True,
         )
 
     def entries(
@@ -144,7 +147,10 @@ class Keys:
         guard_at: float,
     ) -> int:
         id_ = self._exchange.ask(
-            lambda id_: composition.option_frame(Kind.GET, id_, name, options), promise, guard_at
+            lambda id_: composition.option_frame(Kind.GET, id_, name, options),
+            promise,
+            guard_at,
+            is_reading=True,
         )
         self._collected[id_] = into
         return id_

@@ -7,7 +7,7 @@ import msgspec
 
 from askrd.sdk.errors import lost, why_of
 from askrd.wire.bodies import Credit, ErrorBody, load
-from askrd.wire.errors import AskrError, BadRequest, ErrorCode, error_from
+from askrd.wire.errors import AskrError, BadRequest, DeadlineExceeded, ErrorCode, error_from
 from askrd.wire.frames import FLAG_MORE, Frame
 from askrd.wire.limits import TTL_MS_MAX
 
@@ -60,6 +60,7 @@ class Request(msgspec.Struct):
         frame: the command itself; empty for other requests.
         again: whether it may be written again although it may have been carried out.
         waits: whether the daemon does not have it: it is written on the next connection.
+        is_reading: whether it changes nothing, so that its outcome does not matter.
     """
 
     promise: Promise | None
@@ -71,6 +72,7 @@ class Request(msgspec.Struct):
     frame: bytes = b""
     again: bool = False
     waits: bool = False
+    is_reading: bool = False
 
     @property
     def is_kept(self) -> bool:
@@ -213,10 +215,12 @@ class Requests:
         Returns:
             their ids.
         """
-        late = [id_ for id_, request in self._by_id.items() if request.guard_at <= now]
-        for id_ in late:
-            self.fail(id_, lost("the daemon did not answer in time"))
-        return late
+        late = {id_: one for id_, one in self._by_id.items() if one.guard_at <= now}
+        for id_, request in late.items():
+            why = "the daemon did not answer in time"
+            is_reading = request.is_reading
+            self.fail(id_, DeadlineExceeded(why, at="client") if is_reading else lost(why))
+        return list(late)
 
 
 def _with_ttl(frame: bytes, left_s: float) -> bytes:

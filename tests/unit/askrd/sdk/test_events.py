@@ -9,7 +9,14 @@ from askrd.sdk.hearing import hearing
 from askrd.sdk.receipts import settle
 from askrd.sdk.values import Gap
 from askrd.wire.bodies import dump
-from askrd.wire.errors import BadRequest, ConnectionLost, Forbidden, Gone, LimitExceeded
+from askrd.wire.errors import (
+    BadRequest,
+    ConnectionLost,
+    DeadlineExceeded,
+    Forbidden,
+    Gone,
+    LimitExceeded,
+)
 from askrd.wire.frames import FLAG_HEAD, FLAG_OPTIONS, Coding, Frame, Kind
 from tests.unit.askrd.sdk.talk import (
     Listener,
@@ -277,7 +284,7 @@ def test_nothing_gathers_for_who_has_given_up() -> None:
     prefix_id = conversation.keys.entries("cfg", entries, read, guard_at=5.0)
     conversation.tick(5.0)
     assert isinstance(asked.error, ConnectionLost)
-    assert isinstance(read.error, ConnectionLost)
+    assert isinstance(read.error, DeadlineExceeded)
 
     late = Frame(
         kind=Kind.CHANGE, id=4, name=b"cfg/a", options=dump({"rev": 4, "watch": prefix_id}),

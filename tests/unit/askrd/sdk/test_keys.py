@@ -71,6 +71,19 @@ def test_the_history_of_an_entry_is_collected_until_ok() -> None:
         conversation.keys.history("a/b", 0, found, promise)
 
 
+def test_of_a_reading_that_nobody_answers_nothing_is_unknown() -> None:
+    conversation = opened()
+    reading, listing, writing = Promise(), Promise(), Promise()
+    conversation.keys.get("a/b", reading, 5.0)
+    conversation.keys.entries("a", [], listing, 5.0)
+    conversation.keys.put("a/b", b"1", 1, PutOptions(), writing, 5.0)
+    conversation.tick(5.0)
+    errors = [promise.error for promise in (reading, listing, writing)]
+    assert [error.code for error in errors if error is not None] == [
+        "deadline_exceeded", "deadline_exceeded", "connection_lost",
+    ]  # fmt: skip
+
+
 def test_a_change_reaches_every_watch_that_covers_it() -> None:
     conversation = opened()
     told: dict[str, list[Any]] = {"": [], "cfg": [], "other": []}
