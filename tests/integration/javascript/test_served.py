@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 from askrd.testing.daemon_process import DaemonProcess
 from tests.integration.agent_process import ROOT
@@ -81,10 +82,7 @@ def test_a_websocket_of_the_daemon_s_own_page_is_taken(
 
 
 def test_the_wheel_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("hatchling", reason="NOT TESTED: hatchling is not installed")
     monkeypatch.setenv("ASKR_COMPILE", "0")
-    from hatchling.builders.wheel import WheelBuilder
-
     (wheel,) = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
     with zipfile.ZipFile(wheel) as built:
         assert built.read("askrd/browser/askr.js") == MODULE.read_bytes()
