@@ -1,6 +1,6 @@
 """`askr jobs wait`: waits for the end of a job and prints the value it ended with."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from askr_cli.commands.frames import show
 from askr_cli.commands.jobs import Job, Row, ask, dry, error_text, value_of
@@ -9,25 +9,23 @@ from askr_cli.exits import Exit
 from askr_cli.job_states import ENDED, JobState
 from askr_cli.render import json_text
 from askr_cli.terminal import Terminal
+from askrd.sdk.job import ENDED as JOB_ENDED, end_in
 from askrd.sdk.values import Gap
 from askrd.wire.errors import DeadlineExceeded, NotFound
 
 if TYPE_CHECKING:
     from askrd.sdk.blocking_readers import EventReader
 
-ENDS = "$askr.job.ended"
-"""The event that tells of each end."""
-
 
 def wait(terminal: Terminal, job: Job) -> int:
     """Waits until a job has ended and prints its value; exit code 6 when it ended badly."""
     if terminal.dry_run:
-        show(terminal, "sub", pattern=ENDS)
+        show(terminal, "sub", pattern=JOB_ENDED)
         return dry(terminal, "show", id=job)
     span = Wait(terminal, count=None, idle_ms=None)
     client = terminal.client(reconnect=True)
     # It listens before it looks: an end in between is heard.
-    with client.listen(ENDS, timeout=span.timeout_s, gaps=True) as ends:
+    with client.listen(JOB_ENDED, timeout=span.timeout_s, gaps=True) as ends:
         row: Row = ask(terminal, "show", id=job)
         if row["state"] not in ENDED:
             terminal.note(f"job {job} is {row['state']}; waiting for its end  (Ctrl-C)")
@@ -46,20 +44,16 @@ def _next_end(terminal: Terminal, ends: "EventReader", row: Row) -> Row:
     for told in ends:
         if isinstance(told, Gap):
             return dict(ask(terminal, "show", id=job))
-        if _is_of(told.payload, job):
+        if end := end_in(told.payload, job):
             try:
                 return dict(ask(terminal, "show", id=job))
             except NotFound:
-                return dict(told.payload)  # its outcome is not kept: this is all of it
+                return end.row  # its outcome is not kept: this is all of it
     raise DeadlineExceeded(
         f"job {job} has not ended yet; it was {row['state']}. It goes on. Wait longer: --timeout D",
         details={"id": job},
         at="client",
     )
-
-
-def _is_of(payload: Any, job: str) -> bool:
-    return isinstance(payload, dict) and payload.get("id") == job
 
 
 def _tell(terminal: Terminal, job: str, row: Row) -> int:

@@ -252,7 +252,7 @@ class Connection:
             reason = f"no answer within {self._connect_timeout_s:g} s"
             raise CannotConnect(address.url, reason) from None
         except ConnectionLost as exc:
-            raise CannotConnect(address.url, exc.message) from exc
+            raise CannotConnect(address.url, why_of(exc)) from exc
         finally:
             if not link.is_welcomed:
                 link.abandon()

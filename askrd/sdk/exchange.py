@@ -107,7 +107,7 @@ class Exchange:
         self.connected = True
         self.is_held = self.is_draining = False
         self.sent = Tail()
-        self._out = [*self._standing.values()]
+        self._out = list(self._standing.values())
         self.waiting_bytes = sum(map(len, self._out))
         self.on_output()
 

@@ -46,8 +46,8 @@ class Heard:
         pattern: what it listens to.
         subscription: whose it is.
         wanted: how it hears.
-        after: behind which event it goes on in the next session; None = it begins anew.
-        is_live: whether it gets the events that are for everybody.
+        after: behind which event it goes on once the daemon has confirmed it in this session, or
+            in the next one; None = it begins anew, or has gone on.
         seq: number of the last event that was told to it alone; 0 = none was.
         floor: number of the last event before the daemon confirmed it: what is numbered above
             comes behind all that it is told of the past.
@@ -64,7 +64,6 @@ class Heard:
         "floor",
         "held",
         "is_confirmed",
-        "is_live",
         "is_paused",
         "is_whole",
         "log_seq",
@@ -88,10 +87,14 @@ class Heard:
         self.wanted = wanted
         self.after: Place | None = None
         self.looks_back = bool(wanted.since_ms)
-        self.is_live = not wanted.options()
         self.is_confirmed = self.is_paused = self.is_whole = False
         self.held: set[int] = set()
         self.seq = self.floor = self.log_seq = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it gets the events that are for everybody."""
+        return self.is_confirmed or (self.after is None and not self.wanted.options())
 
     def frame(self, id_: int) -> bytes:
         """Returns the `sub` that begins it, or has it go on."""
@@ -159,7 +162,7 @@ class Subscriptions:
         if heard is None:
             return
         heard.after = None
-        heard.is_confirmed = heard.is_live = True
+        heard.is_confirmed = True
         begun = _begun_behind(frame)
         heard.floor = max(self._seq, begun)
         if not heard.looks_back:  # What comes from memory is still to come, and is numbered below.
@@ -175,12 +178,14 @@ class Subscriptions:
             if is_told_all and self._seq > heard.floor:
                 heard.seq = max(heard.seq, self._seq)
                 heard.is_whole = True
-            heard.after = Place(epoch=self._epoch, seq=heard.seq) if heard.seq else None
+            if heard.seq:
+                heard.after = Place(epoch=self._epoch, seq=heard.seq)
 
     def resumed(self) -> None:
-        """Takes note that the session goes on: nobody has missed anything."""
+        """Takes note that the session goes on: who had begun has missed nothing."""
         for heard in self._by_id.values():
-            heard.after = None
+            if heard.is_confirmed:
+                heard.after = None
 
     def begin(self, epoch: str, *, is_first: bool) -> None:
         """Takes note that a session begins; who cannot go on where it was is told of the gap."""
@@ -195,7 +200,6 @@ class Subscriptions:
             if heard.is_whole or heard.after is None or heard.after.epoch != epoch:
                 heard.subscription.kept.clear()
             heard.is_confirmed = False
-            heard.is_live = heard.after is None and not heard.wanted.options()
             if heard.after is None and not heard.wanted.log:
                 torn[heard.subscription] = heard
         self._wanted.clear()
@@ -214,7 +218,6 @@ class Subscriptions:
         """
         is_new = heard.after is not None and heard.after.epoch != self._epoch
         heard.after = Place(epoch=self._epoch, seq=0) if is_gone and is_new else None
-        heard.is_live = heard.after is None and not heard.wanted.options()
         self._wanted.clear()
         heard.tell_gap()
         return heard.frame(id_)

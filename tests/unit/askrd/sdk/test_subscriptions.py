@@ -194,6 +194,31 @@ def test_who_waits_for_a_beginning_waits_on_when_it_begins_anew() -> None:
     assert promise.frame is not None
 
 
+def test_what_a_resumed_session_has_not_begun_yet_may_still_begin_anew() -> None:
+    conversation = opened()
+    id_, listener = listening(conversation)
+    conversation.receive([event(7, "X")], 0.0)
+    (frame,) = comes_back(conversation, "e2")
+    assert options_of(frame)["after"] == {"epoch": "e1", "seq": 7}
+    conversation.events.lost()
+    conversation.events.resumed()
+
+    conversation.receive([event(1, "X"), fail(id_, "gone")], 1.0)
+    (frame,) = said(conversation)
+    assert options_of(frame)["after"] == {"epoch": "e2", "seq": 0}
+    conversation.receive([subbed(id_), marked(1, "X", kept=True, sub=id_)], 1.0)
+    assert seqs(listener) == [7, Gap(None), 1]
+
+
+def test_a_place_that_was_not_confirmed_is_asked_for_again_in_the_next_session() -> None:
+    conversation = opened()
+    listening(conversation)
+    conversation.receive([event(7, "X")], 0.0)
+    comes_back(conversation, "e2")
+    (frame,) = comes_back(conversation, "e2")
+    assert options_of(frame)["after"] == {"epoch": "e1", "seq": 7}
+
+
 def test_groups_and_consumers_come_back_as_they_were() -> None:
     conversation = opened()
     member, group = listening(conversation, wanted=hearing(group="g"))
